@@ -1,0 +1,23 @@
+import { z } from 'zod'
+
+/** A table of a connection named in the config. */
+export interface TableRef {
+  readonly connection: string
+  readonly schema: string
+  readonly table: string
+}
+
+const part = /"(?:[^"]|"")+"|[^".\s]+/
+const form = new RegExp(`^(${part.source})\\.(?:(${part.source})\\.)?(${part.source})$`)
+const bare = (text: string) => (text.startsWith('"') ? text.slice(1, -1).replaceAll('""', '"') : text)
+
+/** `connection.schema.table` (the schema is `public` when left out); a part with a dot in it goes in double quotes. */
+export const tableRef = z
+  .string()
+  .regex(form, 'write connection.schema.table, such as crm.public.customers')
+  .transform((text): TableRef => {
+    const [, connection, schema, table] = form.exec(text)!
+    return { connection: bare(connection!), schema: schema ? bare(schema) : 'public', table: bare(table!) }
+  })
+
+export const tableName = ({ connection, schema, table }: TableRef): string => `${connection}.${schema}.${table}`

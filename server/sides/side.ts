@@ -1,0 +1,132 @@
+import type { TableRef } from '../connect/table.ts'
+import type { Traffic } from '../connect/postgres.ts'
+
+/**
+ * How two columns are compared: by the meaning their types share. What has no class of its own is compared as the
+ * text the engine prints under pinned session settings.
+ */
+export type ColumnClass =
+  'boolean' | 'integer' | 'numeric' | 'float' | 'text' | 'bytes' | 'uuid' | 'date' | 'timestamp' | 'json' | 'other'
+
+export interface Column {
+  readonly name: string
+  /** As the engine declares it, for people. */
+  readonly type: string
+  readonly class: ColumnClass
+  readonly nullable: boolean
+  /** Computed by the engine: compared, never written. */
+  readonly generated: boolean
+  readonly identity: boolean
+}
+
+/** A table as its engine describes it. */
+export interface Table {
+  readonly ref: TableRef
+  readonly columns: readonly Column[]
+  /** Column lists that are unique and not null, the primary key first. */
+  readonly uniqueKeys: readonly (readonly string[])[]
+  readonly rowsEstimate: number
+  readonly triggers: readonly string[]
+  /** Foreign keys of other tables that change or delete rows when this one's are deleted or its key is changed. */
+  readonly cascades: readonly string[]
+  /** What our login may do: absent privileges are found at plan time, not half way. */
+  readonly mayWrite: { readonly insert: boolean; readonly update: boolean; readonly delete: boolean }
+}
+
+/** One compared column: its name on this side, and the class both sides agreed on. */
+export interface ComparedColumn {
+  readonly name: string
+  readonly class: ColumnClass
+  readonly nullable: boolean
+}
+
+/** What a side needs to know to read its table: this side's names, in the order both sides share. */
+export interface SidePlan {
+  readonly ref: TableRef
+  readonly key: readonly ComparedColumn[]
+  readonly columns: readonly ComparedColumn[]
+  readonly where?: string
+  readonly method: 'native' | 'canonical'
+}
+
+/** A part of the key space. Integers are cut into ranges; every other key by a hash of it, free of any collation. */
+export type Slice =
+  | { readonly kind: 'range'; readonly from: bigint; readonly to: bigint }
+  | { readonly kind: 'hash'; readonly part: number; readonly parts: number }
+
+/** How a slice is cut: `width` key values a bucket for ranges, `buckets` (a power of two) for hashes. */
+export type Cut =
+  { readonly kind: 'range'; readonly width: bigint } | { readonly kind: 'hash'; readonly buckets: number }
+
+/** The sum adds one 64-bit hash a row, exactly, as decimal text: it does not depend on row order, and copies add up. */
+export interface Digest {
+  /** The range's first key divided by the width, or the hash bucket. */
+  readonly bucket: bigint
+  readonly rows: number
+  readonly sum: string
+}
+
+/** Canonical text of each key column: equal exactly when the keys are. */
+export type Key = readonly string[]
+
+export interface KeyHash {
+  readonly key: Key
+  readonly hash: string
+}
+
+/** A row as the engine prints it, column by column, and the hash of each compared column. NULL is null. */
+export interface FetchedRow {
+  readonly key: Key
+  readonly hash: string
+  /** By this side's column names; keys included. */
+  readonly values: Readonly<Record<string, string | null>>
+  /** Hash of each compared column, in plan order; a field differs exactly when this differs. */
+  readonly hashes: readonly (string | null)[]
+}
+
+/** One row to write, stated as it was judged. */
+export type Change =
+  | { readonly action: 'insert'; readonly key: Key; readonly values: Readonly<Record<string, string | null>> }
+  | {
+      readonly action: 'update'
+      readonly key: Key
+      readonly judged: Readonly<Record<string, string | null>>
+      readonly values: Readonly<Record<string, string | null>>
+    }
+  | { readonly action: 'delete'; readonly key: Key; readonly judged: Readonly<Record<string, string | null>> }
+
+/** `stale`: the row is no longer as it was judged, and was left alone. */
+export type ApplyOutcome =
+  { readonly state: 'applied' } | { readonly state: 'stale' } | { readonly state: 'failed'; readonly message: string }
+
+/** One of the two copies. Reads only, but for `apply`, which nothing but reconcile/correct.ts calls. */
+export interface Side {
+  readonly name: string
+  describe(ref: TableRef, signal?: AbortSignal): Promise<Table>
+  /** The engine's own hash of a fixed test row, to compare with the other side's before trusting native hashes. */
+  handshake(signal?: AbortSignal): Promise<string>
+  /** Smallest and largest value of a single integer key; undefined when the table is empty. */
+  bounds(plan: SidePlan, signal?: AbortSignal): Promise<{ from: bigint; to: bigint } | undefined>
+  /** Exact number of rows the plan covers. Cost: one scan. */
+  count(plan: SidePlan, signal?: AbortSignal): Promise<number>
+  /** One statement: every bucket of the slice that has rows. Cost: one pass over the slice. */
+  digest(plan: SidePlan, slice: Slice, cut: Cut, signal?: AbortSignal): Promise<readonly Digest[]>
+  /** Key and row hash of every row in these buckets of the slice, in batches, in no particular order. */
+  list(
+    plan: SidePlan,
+    slice: Slice,
+    cut: Cut,
+    buckets: readonly bigint[],
+    signal?: AbortSignal,
+  ): AsyncIterable<readonly KeyHash[]>
+  /** Whole rows by key; a key without a row is absent, one with several rows comes several times. */
+  fetch(plan: SidePlan, keys: readonly Key[], signal?: AbortSignal): Promise<readonly FetchedRow[]>
+  /** Like fetch, key and row hash only. */
+  hashes(plan: SidePlan, keys: readonly Key[], signal?: AbortSignal): Promise<readonly KeyHash[]>
+  /**
+   * Compare-and-set, one statement a row, each in a transaction of its own so that nobody else's work waits for a batch.
+   * Never throws for a single row: its outcome says what happened.
+   */
+  apply(plan: SidePlan, changes: readonly Change[], signal?: AbortSignal): Promise<readonly ApplyOutcome[]>
+  traffic(): Traffic
+}

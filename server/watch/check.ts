@@ -1,0 +1,23 @@
+import type { Answer, ProbeContext } from '../../checks/probe.ts'
+import type { Rule } from '../evaluate/rule.ts'
+import type { Fault } from '../fault.ts'
+
+/** A probe aimed at something, on a schedule, with its target already bound. */
+export interface Check {
+  /** `<pipeline>.<name>`, unique. */
+  readonly id: string
+  readonly pipeline: string
+  readonly probe: string
+  readonly everyMs: number
+  readonly timeoutMs: number
+  readonly paused: boolean
+  /** The connections it opens, so that one dead system is told as one fact. */
+  readonly connections: readonly string[]
+  readonly rules: readonly Rule[]
+  measure(context: ProbeContext): Promise<Answer>
+}
+
+/** What one run of a check saw. A silence always carries its fault. */
+export type Observation = { readonly check: string; readonly at: Date; readonly tookMs: number } & Outcome
+
+type Outcome = ({ readonly answered: true } & Answer) | { readonly answered: false; readonly fault: Fault }
