@@ -46,7 +46,7 @@ export function openPostgres({ name, url, embedded = false, limits }: OpenPostgr
   const { connections, statementTimeoutMs, lockTimeoutMs } = { ...postgresLimits, ...limits }
   const traffic = { bytesRead: 0, queries: 0 }
 
-  const [address, host] = addressOf(url)
+  const [address, host] = postgresOptions(url)
   const pool = (readOnly: boolean) =>
     postgres(address, {
       ...host,
@@ -158,7 +158,7 @@ function metered({ host, port, path }: SocketOptions, traffic: { bytesRead: numb
 }
 
 /** Splits off `?host=/dir`, libpq's way of naming a Unix socket, which postgres.js does not read. */
-function addressOf(url: string): [url: string, options: { host?: string }] {
+export function postgresOptions(url: string): [url: string, options: { host?: string }] {
   const parsed = new URL(url)
   const host = parsed.searchParams.get('host')
   parsed.searchParams.delete('host')
