@@ -83,6 +83,10 @@ export interface Probe<Target extends z.ZodObject = z.ZodObject, Name extends st
   /** The keys a check of this probe takes, beside those every check has. */
   readonly target: Target
   readonly metrics: Readonly<Record<Name, Metric>>
+  /** It reports positions, so that everything the lag model derives of them may be judged too. */
+  readonly positions?: true
+  /** For probes whose numbers the user names in the target: what this check reports beside `metrics`. */
+  declares?(target: z.output<Target>): Readonly<Record<string, Metric>>
   /** The least a login needs, as commands an administrator can run. */
   readonly grants: string
   needs(target: z.output<Target>): readonly Need[]

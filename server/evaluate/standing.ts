@@ -1,4 +1,4 @@
-import type { LagMethod, Reading, Signal } from '../../checks/probe.ts'
+import type { LagMethod, Metric, Reading, Signal } from '../../checks/probe.ts'
 import type { Fault } from '../fault.ts'
 import type { Rule, Severity } from './rule.ts'
 
@@ -47,6 +47,8 @@ export interface CheckStanding {
   readonly answered?: boolean
   readonly fault?: Fault
   readonly readings: readonly Reading[]
+  /** Help and unit of every number it may report. */
+  readonly metrics: Readonly<Record<string, Metric>>
   readonly runs: number
   readonly failures: Readonly<Record<string, number>>
   readonly skipped: Readonly<Record<string, number>>

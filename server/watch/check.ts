@@ -1,4 +1,4 @@
-import type { Answer, ProbeContext } from '../../checks/probe.ts'
+import type { Answer, Metric, ProbeContext } from '../../checks/probe.ts'
 import type { Rule } from '../evaluate/rule.ts'
 import type { Fault } from '../fault.ts'
 
@@ -14,6 +14,10 @@ export interface Check {
   /** The connections it opens, so that one dead system is told as one fact. */
   readonly connections: readonly string[]
   readonly rules: readonly Rule[]
+  /** Every number it may report, its probe's and those its target names: for help texts and units. */
+  readonly metrics: Readonly<Record<string, Metric>>
+  /** How long its target may stand still with work to do before that is called stalled; `stillMsOf` has the default. */
+  readonly stillMs: number
   measure(context: ProbeContext): Promise<Answer>
 }
 
