@@ -46,6 +46,8 @@ export interface SliceResult {
   readonly rows: { readonly source: number; readonly target: number }
   readonly counts: Counts
   readonly inFlight: number
+  /** Rows that differed in another way at every look: neither equal nor a difference. */
+  readonly unsettled: number
   readonly fault?: { readonly code: string; readonly message: string; readonly hint: string }
 }
 

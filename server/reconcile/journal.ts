@@ -1,0 +1,96 @@
+import type { Key } from '../sides/side.ts'
+import type { CorrectionState, Decision, Difference, Guard, SliceResult } from './records.ts'
+
+/** The plan as it is written down before the first slice: JSON all through, so that any store can hold it. */
+export interface Planned {
+  readonly method: 'native' | 'canonical'
+  readonly strategy: 'range' | 'hash'
+  /** Text that changes when the tables, their columns or the way of comparing do. */
+  readonly fingerprint: string
+  readonly columns: readonly { readonly source: string; readonly target: string; readonly class: string }[]
+  /** What was left out or compared in a special way, a sentence each. */
+  readonly notes: readonly string[]
+  readonly rowsEstimate: number
+  /** Decimal text; for ranges the first key and the first key after, for hashes the part and the number of parts. */
+  readonly slices: readonly { readonly ordinal: number; readonly from: string; readonly to: string }[]
+  /** Key values a bucket for ranges, buckets for hashes. */
+  readonly cut: string
+}
+
+/** A difference that was kept, and what it calls for. The id is stable when a slice is read again after a crash. */
+export interface Judged {
+  readonly id: string
+  readonly difference: Difference
+  readonly decision: Decision
+}
+
+/** What a run has to go on with after it was interrupted. */
+export interface Checkpoint {
+  readonly planned: Planned
+  /** Slices that were finished; those not among them are read again. */
+  readonly slices: readonly SliceResult[]
+  readonly kept: number
+  /** True once `open` was called: nothing is compared again, only corrections go on. */
+  readonly compared: boolean
+}
+
+type Values = Readonly<Record<string, string | null>>
+
+/** One correction as it stands. Its id is the id of its difference, and its idempotency key. */
+export interface Correction extends Judged {
+  readonly state: CorrectionState
+  readonly decidedBy: string | null
+}
+
+/** One line of the audit: a decision before the write, an outcome after it. Never changed, never deleted. */
+export interface AuditEntry {
+  readonly event: CorrectionState
+  readonly on: 'source' | 'target'
+  readonly action: Decision['action']
+  readonly key: Key
+  /** The row as it was judged; null when there was none. */
+  readonly before: Values | null
+  /** The row as it is written; null when it is deleted. */
+  readonly after: Values | null
+  readonly reason: string
+  readonly by: string
+}
+
+/** One change of state, made only when the correction is still in `from`. */
+export interface Step {
+  readonly id: string
+  readonly from: CorrectionState
+  readonly to: CorrectionState
+  /** Why it failed or was left alone; null when there is nothing to say. */
+  readonly message: string | null
+  readonly audit: AuditEntry
+}
+
+/** Where one run writes down what it did, so that a killed run goes on and nothing is written twice. */
+export interface Journal {
+  readonly run: string
+  /** Undefined when the run was never planned. */
+  recall(): Promise<Checkpoint | undefined>
+  plan(planned: Planned): Promise<void>
+  /**
+   * The outcome of one slice and the differences kept from it, in one transaction. A slice told again replaces what was
+   * told before. An unknown slice has no differences.
+   */
+  slice(result: SliceResult, kept: readonly Judged[]): Promise<void>
+  guards(guards: readonly Guard[]): Promise<void>
+  /** Turns every judged difference that calls for a write into a correction in this state, once. Resolves to how many. */
+  open(state: 'proposed' | 'approved', by: string): Promise<number>
+  /** At most `rowsMax` corrections in this state and of this action, in the order of their ids. */
+  corrections(
+    state: CorrectionState,
+    action: 'insert' | 'update' | 'delete',
+    rowsMax: number,
+  ): Promise<readonly Correction[]>
+  /**
+   * Moves each correction that is still in its `from` and writes its audit entry, all in one transaction. Resolves to the
+   * ids that moved; the others are somebody else's by now.
+   */
+  advance(steps: readonly Step[]): Promise<ReadonlySet<string>>
+  /** How many corrections stand in each state. */
+  tally(): Promise<Readonly<Partial<Record<CorrectionState, number>>>>
+}
