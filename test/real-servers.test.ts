@@ -1,6 +1,9 @@
 import { afterAll, describe, expect, it } from 'vitest'
 import postgres from 'postgres'
+import { openBrowser } from './services/chromium.ts'
 import { ownPostgres, postgresServer } from './services/postgres.ts'
+import { promtool, startPrometheus } from './services/prometheus.ts'
+import { webhookReceiver } from './services/webhook.ts'
 
 const ask = async (url: string, query: string) => {
   const sql = postgres(url, { max: 1, onnotice() {} })
@@ -43,5 +46,55 @@ describe('a PostgreSQL of a test’s own, where none is to be found', () => {
     const server = await started
     await server.stop()
     await expect(ask(server.url('postgres'), 'select 1')).rejects.toThrow('ECONNREFUSED')
+  })
+})
+
+describe('the webhook receiver', () => {
+  it('remembers what arrived and refuses on demand', async () => {
+    const receiver = await webhookReceiver()
+    try {
+      receiver.failNext(1, 500)
+      const send = (body: string) =>
+        fetch(`${receiver.url}hook?a=1`, { method: 'POST', body, headers: { 'x-id': body } })
+      expect((await send('first')).status).toBe(500)
+      expect((await send('second')).status).toBe(204)
+
+      const [accepted] = await receiver.accepted(1)
+      expect(accepted).toMatchObject({ method: 'POST', path: '/hook?a=1', body: 'second', status: 204 })
+      expect(receiver.deliveries.map(({ headers }) => headers['x-id'])).toEqual(['first', 'second'])
+    } finally {
+      await receiver.stop()
+    }
+  })
+})
+
+describe('the Chromium of the tests', () => {
+  it('opens a page', async () => {
+    const browser = await openBrowser()
+    try {
+      const page = await browser.newPage()
+      await page.setContent('<title>The quay</title>')
+      expect(await page.title()).toBe('The quay')
+    } finally {
+      await browser.close()
+    }
+  })
+})
+
+describe('the Prometheus of the tests', () => {
+  it('evaluates what it is asked, and says what it refuses', async () => {
+    const prometheus = await startPrometheus('global: { scrape_interval: 1s }\n')
+    try {
+      expect(await prometheus.query('vector(2) * 21')).toEqual([{ labels: {}, value: 42 }])
+      await expect(prometheus.query('rate(')).rejects.toThrow('parse error')
+    } finally {
+      await prometheus.stop()
+    }
+  })
+
+  it('brings promtool', async () => {
+    const help = '# HELP x_total Things.\n# TYPE x_total counter\nx_total 1\n'
+    expect(await promtool(['check', 'metrics'], help)).toEqual({ ok: true, output: '' })
+    expect(await promtool(['check', 'metrics'], 'x_total 1\n')).toMatchObject({ ok: false })
   })
 })

@@ -32,8 +32,11 @@ export interface PostgresServer {
  * Only databases made by `createDatabase` may be touched.
  */
 export async function postgresServer(): Promise<PostgresServer> {
-  return serverAt(await once('postgres', findPostgres))
+  return serverAt(await prepare())
 }
+
+/** Finds or starts the shared server, which setup.ts does before the clock of any test runs. */
+export const prepare = (): Promise<string> => once('postgres', findPostgres)
 
 /** A PostgreSQL of the test's own, for tests that change its settings or stop it. Takes about a second. */
 export async function ownPostgres(

@@ -1,17 +1,35 @@
-import { dropOwedDatabases } from './postgres.ts'
+import { readFile } from 'node:fs/promises'
+import type { TestProject } from 'vitest/node'
+import * as chromium from './chromium.ts'
+import * as postgres from './postgres.ts'
+import * as prometheus from './prometheus.ts'
 import { deadRuns, endRun, runFolder } from './run.ts'
 
+/** What may take long and is needed once: finding, installing or starting a real part. A new one is one line. */
+const services: Readonly<Record<string, { prepare(): Promise<unknown> }>> = { chromium, postgres, prometheus }
+
 /**
- * Around every test run: makes the folder its servers live in, and afterwards stops what the run started and drops
- * the databases it left. Servers are found or started by the first test that asks, so that nobody else waits for them.
+ * Around every test run: makes the folder its servers live in and prepares the real parts that the chosen test files
+ * import; afterwards stops what the run started and drops the databases it left.
  */
-export async function setup(): Promise<() => Promise<void>> {
+export async function setup(project: TestProject): Promise<() => Promise<void>> {
   for (const folder of await deadRuns()) await end(folder)
   const folder = runFolder()
+  const wanted = await importedServices(project)
+  // A part that cannot be had is no reason to fail the tests that do without it: those that need it are told why.
+  await Promise.allSettled(wanted.map((name) => services[name]!.prepare()))
   return () => end(folder)
 }
 
+/** The services that the test files named on the command line import; of all test files when none is named. */
+async function importedServices(project: TestProject): Promise<string[]> {
+  const named = process.argv.slice(2).filter((argument) => !argument.startsWith('-') && argument !== 'run')
+  const { testFiles } = await project.globTestFiles(named)
+  const text = (await Promise.all(testFiles.map((file) => readFile(file, 'utf8')))).join()
+  return Object.keys(services).filter((name) => text.includes(`/services/${name}.ts'`))
+}
+
 async function end(folder: string): Promise<void> {
-  await dropOwedDatabases(folder)
+  await postgres.dropOwedDatabases(folder)
   await endRun(folder)
 }
