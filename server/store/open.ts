@@ -61,7 +61,13 @@ export async function openStore(url: string, { attach = false } = {}): Promise<S
 
 function connect(url: string, max: number): Sql {
   const [address, options] = postgresOptions(url)
-  return postgres(address, { ...options, max, onnotice() {}, connect_timeout: 10, connection: { application_name: 'tallyman-store' } })
+  return postgres(address, {
+    ...options,
+    max,
+    onnotice() {},
+    connect_timeout: 10,
+    connection: { application_name: 'tallyman-store' },
+  })
 }
 
 /** Several processes may start on one empty database at once; drizzle has no lock of its own. */
@@ -79,5 +85,7 @@ async function migrateAlone(url: string): Promise<void> {
 /** A driver's words, with the address left out: it can hold a password. */
 const wordsOf = (cause: unknown) => {
   const { code, message } = cause as { code?: string; message?: string }
-  return code && /^E[A-Z]+$|^CONNECT/.test(code) ? code : (message ?? String(cause)).replace(/\S+:\/\/\S+/g, '(address)')
+  return code && /^E[A-Z]+$|^CONNECT/.test(code)
+    ? code
+    : (message ?? String(cause)).replace(/\S+:\/\/\S+/g, '(address)')
 }

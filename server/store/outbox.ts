@@ -102,7 +102,14 @@ export async function channelTotals(db: Db): Promise<readonly ChannelTotals[]> {
 }
 
 /** The row to insert for a notice, in the transaction that changes its alert. */
-export const noticeRow = ({ id, channel, incident, event, dedupKey, ...content }: Notice): typeof notices.$inferInsert => ({
+export const noticeRow = ({
+  id,
+  channel,
+  incident,
+  event,
+  dedupKey,
+  ...content
+}: Notice): typeof notices.$inferInsert => ({
   id,
   channel,
   incident,

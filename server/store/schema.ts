@@ -1,9 +1,11 @@
 import { sql } from 'drizzle-orm'
 import {
+  type AnyPgColumn,
   bigint,
   boolean,
   check,
   doublePrecision,
+  foreignKey,
   index,
   integer,
   jsonb,
@@ -14,9 +16,13 @@ import {
   unique,
   uuid,
 } from 'drizzle-orm/pg-core'
+import type { AlertState } from '../evaluate/alert.ts'
+import type { Planned } from '../reconcile/journal.ts'
 import type { Decision, Guard, SliceResult } from '../reconcile/records.ts'
+import type { RunProgress, RunResult } from '../reconcile/run.ts'
 
 const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3 })
+type Values = Readonly<Record<string, string | null>>
 const made = () => instant('created_at').notNull().defaultNow()
 
 /** One row per run of a check, whether it answered or not. Kept for 48 hours. */
@@ -85,16 +91,17 @@ export const pipelineStates = pgTable(
   (table) => [primaryKey({ columns: [table.pipelineId, table.at] })],
 )
 
-/** What the evaluator remembers between turns, so that a restart forgets nothing: lag tables, counters, held readings. */
+/** What is remembered of a check or a hop between turns, so that a restart forgets nothing: counters, held readings, lag tables. */
 export const memories = pgTable(
   'memories',
   {
-    kind: text('kind', { enum: ['check', 'hop', 'alert'] }).notNull(),
-    id: text('id').notNull(),
+    checkId: text('check_id').notNull(),
+    /** The name of a hop, or empty for the check itself. */
+    hop: text('hop').notNull(),
+    at: instant('at').notNull(),
     state: jsonb('state').$type<unknown>().notNull(),
-    updatedAt: instant('updated_at').notNull(),
   },
-  (table) => [primaryKey({ columns: [table.kind, table.id] })],
+  (table) => [primaryKey({ columns: [table.checkId, table.hop] })],
 )
 
 /** One incident of one rule, from pending to resolved. */
@@ -105,7 +112,7 @@ export const alerts = pgTable(
     ruleId: text('rule_id').notNull(),
     pipelineId: text('pipeline_id').notNull(),
     checkId: text('check_id').notNull(),
-    signal: text('signal'),
+    signal: text('signal', { enum: ['lag', 'errors', 'dead-letters', 'duplicates', 'drift'] }),
     kind: text('kind', { enum: ['value', 'no-data', 'motion'] }).notNull(),
     severity: text('severity', { enum: ['warn', 'crit'] }).notNull(),
     status: text('status', { enum: ['pending', 'firing', 'recovering', 'resolved'] }).notNull(),
@@ -114,7 +121,9 @@ export const alerts = pgTable(
     resolvedAt: instant('resolved_at'),
     value: doublePrecision('value'),
     threshold: doublePrecision('threshold'),
-    unit: text('unit'),
+    unit: text('unit', { enum: ['seconds', 'records', 'ratio', 'per_second'] }),
+    /** What the state machine goes on from. */
+    state: jsonb('state').$type<AlertState>().notNull(),
     why: text('why').notNull(),
     acknowledgedBy: text('acknowledged_by'),
     acknowledgedAt: instant('acknowledged_at'),
@@ -147,7 +156,9 @@ export const notices = pgTable(
   },
   (table) => [
     index('notices_by_incident').on(table.incident, table.channel),
-    index('notices_waiting').on(table.nextAt).where(sql`${table.deliveredAt} is null and ${table.deadAt} is null`),
+    index('notices_waiting')
+      .on(table.nextAt)
+      .where(sql`${table.deliveredAt} is null and ${table.deadAt} is null`),
   ],
 )
 
@@ -176,17 +187,20 @@ export const runs = pgTable(
     leaseUntil: instant('lease_until'),
     cancelBy: text('cancel_by'),
     verdict: text('verdict', { enum: ['match', 'drift', 'unknown'] }),
-    plan: jsonb('plan').$type<unknown>(),
-    progress: jsonb('progress').$type<unknown>(),
-    result: jsonb('result').$type<unknown>(),
+    plan: jsonb('plan').$type<Planned>(),
+    /** Set once every slice was compared and its corrections are opened: nothing is compared again. */
+    comparedAt: instant('compared_at'),
+    progress: jsonb('progress').$type<RunProgress>(),
+    result: jsonb('result').$type<RunResult>(),
     guards: jsonb('guards').$type<readonly Guard[]>(),
-    after: jsonb('after').$type<unknown>(),
     fault: jsonb('fault').$type<{ code: string; message: string; hint: string }>(),
   },
   (table) => [
     unique('one_run_an_occasion').on(table.pairId, table.occasion),
     index('runs_by_pair').on(table.pairId, table.createdAt),
-    index('runs_unfinished').on(table.state).where(sql`${table.state} in ('queued', 'running', 'applying')`),
+    index('runs_unfinished')
+      .on(table.state)
+      .where(sql`${table.state} in ('queued', 'running', 'applying')`),
   ],
 )
 
@@ -194,7 +208,9 @@ export const runs = pgTable(
 export const slices = pgTable(
   'slices',
   {
-    runId: uuid('run_id').notNull().references(() => runs.id, { onDelete: 'cascade' }),
+    runId: uuid('run_id')
+      .notNull()
+      .references(() => runs.id, { onDelete: 'cascade' }),
     ordinal: integer('ordinal').notNull(),
     state: text('state', { enum: ['verified', 'differing', 'unknown'] }).notNull(),
     result: jsonb('result').$type<SliceResult>().notNull(),
@@ -203,52 +219,58 @@ export const slices = pgTable(
   (table) => [primaryKey({ columns: [table.runId, table.ordinal] })],
 )
 
-/** A row that differs, kept with both sides up to the pair's `keep`. */
+/** A row that differs, kept with both sides up to the pair's `keep`. Its id is stable when its slice is read again. */
 export const differences = pgTable(
   'differences',
   {
-    id: uuid('id').primaryKey(),
-    runId: uuid('run_id').notNull().references(() => runs.id, { onDelete: 'cascade' }),
-    ordinal: bigint('ordinal', { mode: 'number' }).notNull(),
+    runId: uuid('run_id')
+      .notNull()
+      .references(() => runs.id, { onDelete: 'cascade' }),
+    id: text('id').notNull(),
     slice: integer('slice').notNull(),
+    found: bigint('found', { mode: 'bigint' }).generatedAlwaysAsIdentity(),
     kind: text('kind', { enum: ['missing', 'extra', 'changed'] }).notNull(),
     key: jsonb('key').$type<readonly string[]>().notNull(),
     fields: jsonb('fields').$type<readonly string[]>().notNull(),
-    source: jsonb('source').$type<Readonly<Record<string, string | null>>>(),
-    target: jsonb('target').$type<Readonly<Record<string, string | null>>>(),
+    source: jsonb('source').$type<Values>(),
+    target: jsonb('target').$type<Values>(),
     duplicated: boolean('duplicated').notNull(),
   },
   (table) => [
-    unique('differences_in_order').on(table.runId, table.ordinal),
-    index('differences_by_kind').on(table.runId, table.kind, table.ordinal),
-    check('a_kind_has_its_sides', sql`(${table.kind} = 'extra') = (${table.source} is null) and (${table.kind} = 'missing') = (${table.target} is null)`),
+    primaryKey({ columns: [table.runId, table.id] }),
+    index('differences_in_order').on(table.runId, table.found),
+    check(
+      'a_kind_has_its_sides',
+      sql`(${table.kind} = 'extra') = (${table.source} is null) and (${table.kind} = 'missing') = (${table.target} is null)`,
+    ),
   ],
 )
 
-/** What was decided about a difference, and by which rule. Never changed. */
+const ofDifference = (table: { runId: AnyPgColumn; id: AnyPgColumn }) =>
+  foreignKey({ columns: [table.runId, table.id], foreignColumns: [differences.runId, differences.id] }).onDelete(
+    'cascade',
+  )
+
+/** What was decided about a difference, and by which rule. Carries the difference's id. */
 export const decisions = pgTable(
   'decisions',
   {
-    id: uuid('id').primaryKey(),
-    runId: uuid('run_id').notNull().references(() => runs.id, { onDelete: 'cascade' }),
-    differenceId: uuid('difference_id').notNull().references(() => differences.id, { onDelete: 'cascade' }),
+    runId: uuid('run_id').notNull(),
+    id: text('id').notNull(),
+    action: text('action', { enum: ['insert', 'update', 'delete', 'hold', 'review'] }).notNull(),
     decision: jsonb('decision').$type<Decision>().notNull(),
     at: instant('at').notNull().defaultNow(),
   },
-  (table) => [index('decisions_by_difference').on(table.differenceId), index('decisions_by_run').on(table.runId)],
+  (table) => [primaryKey({ columns: [table.runId, table.id] }), ofDifference(table)],
 )
 
-/** A decision that writes, on its way from proposal to outcome. */
+/** A decision that writes, on its way from proposal to outcome. Carries the difference's id, its idempotency key. */
 export const corrections = pgTable(
   'corrections',
   {
-    id: uuid('id').primaryKey(),
-    runId: uuid('run_id').notNull().references(() => runs.id, { onDelete: 'cascade' }),
-    decisionId: uuid('decision_id').notNull().references(() => decisions.id, { onDelete: 'cascade' }),
-    differenceId: uuid('difference_id').notNull().references(() => differences.id, { onDelete: 'cascade' }),
-    ordinal: bigint('ordinal', { mode: 'number' }).notNull(),
+    runId: uuid('run_id').notNull(),
+    id: text('id').notNull(),
     action: text('action', { enum: ['insert', 'update', 'delete'] }).notNull(),
-    side: text('side', { enum: ['source', 'target'] }).notNull(),
     state: text('state', {
       enum: ['proposed', 'approved', 'rejected', 'applying', 'applied', 'stale', 'failed', 'interrupted'],
     }).notNull(),
@@ -256,7 +278,11 @@ export const corrections = pgTable(
     message: text('message'),
     updatedAt: instant('updated_at').notNull().defaultNow(),
   },
-  (table) => [index('corrections_by_state').on(table.runId, table.state, table.ordinal), index('corrections_by_difference').on(table.differenceId)],
+  (table) => [
+    primaryKey({ columns: [table.runId, table.id] }),
+    ofDifference(table),
+    index('corrections_by_state').on(table.runId, table.state, table.action, table.id),
+  ],
 )
 
 /** Append-only, by trigger: what was decided and written, by whom, before and after. */
@@ -267,7 +293,7 @@ export const audits = pgTable(
     at: instant('at').notNull().defaultNow(),
     runId: uuid('run_id').notNull(),
     pairId: text('pair_id').notNull(),
-    correctionId: uuid('correction_id'),
+    correctionId: text('correction_id'),
     key: jsonb('key').$type<readonly string[]>(),
     event: text('event').notNull(),
     actor: text('actor').notNull(),
@@ -291,4 +317,3 @@ export const tokens = pgTable('tokens', {
   role: text('role', { enum: ['viewer', 'operator', 'admin'] }).notNull(),
   createdAt: made(),
 })
-

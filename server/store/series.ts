@@ -34,8 +34,16 @@ export async function sampleBuckets(
     sql`, `,
   )
   const value = step
-    ? { min: sql`min(${rollups.min})`, max: sql`max(${rollups.max})`, last: latest(sql`${rollups.last}`, sql`${rollups.at}`) }
-    : { min: sql`min(${samples.value})`, max: sql`max(${samples.value})`, last: latest(sql`${samples.value}`, sql`${samples.at}`) }
+    ? {
+        min: sql`min(${rollups.min})`,
+        max: sql`max(${rollups.max})`,
+        last: latest(sql`${rollups.last}`, sql`${rollups.at}`),
+      }
+    : {
+        min: sql`min(${samples.value})`,
+        max: sql`max(${samples.value})`,
+        last: latest(sql`${samples.value}`, sql`${samples.at}`),
+      }
   const rows = await db
     .select({
       check: table.checkId,
@@ -56,7 +64,13 @@ export async function sampleBuckets(
     )
     .groupBy(table.checkId, table.metric, sql`floor(extract(epoch from ${table.at}) * 1000 / ${bucketMs}::float8)`)
     .orderBy(asc(table.checkId), asc(table.metric), sql`max(${table.at})`)
-  return rows.map((row) => ({ ...row, at: new Date(Number(row.at)), min: Number(row.min), max: Number(row.max), last: Number(row.last) }))
+  return rows.map((row) => ({
+    ...row,
+    at: new Date(Number(row.at)),
+    min: Number(row.min),
+    max: Number(row.max),
+    last: Number(row.last),
+  }))
 }
 
 const latest = (value: SQL, at: SQL) => sql`(array_agg(${value} order by ${at} desc))[1]`
@@ -67,7 +81,13 @@ export async function silences(db: Db, request: { checks: readonly string[]; fro
   const rows = await db
     .select()
     .from(observations)
-    .where(and(inArray(observations.checkId, [...request.checks]), gte(observations.at, request.from), lte(observations.at, request.to)))
+    .where(
+      and(
+        inArray(observations.checkId, [...request.checks]),
+        gte(observations.at, request.from),
+        lte(observations.at, request.to),
+      ),
+    )
     .orderBy(asc(observations.checkId), asc(observations.at))
   const spans: { check: string; from: Date; to: Date; message: string; open: boolean }[] = []
   for (const { checkId, at, answered, faultMessage } of rows) {
@@ -86,7 +106,13 @@ const rank: Readonly<Record<State, number>> = { unmeasured: 0, ok: 1, paused: 2,
 /** The worst state of each pipeline in each part of a span; a part before anything was recorded has no row. */
 export async function stateBuckets(
   db: Db,
-  { from, bucketMs, buckets, now, pipeline }: { from: Date; bucketMs: number; buckets: number; now: Date; pipeline?: string },
+  {
+    from,
+    bucketMs,
+    buckets,
+    now,
+    pipeline,
+  }: { from: Date; bucketMs: number; buckets: number; now: Date; pipeline?: string },
 ): Promise<readonly { pipeline: string; bucket: number; state: State }[]> {
   const only = pipeline ? [eq(pipelineStates.pipelineId, pipeline)] : []
   const before = await db
@@ -110,7 +136,13 @@ export async function stateBuckets(
   return [...changes].flatMap(([id, list]) => foldStates(id, list, from.getTime(), bucketMs, parts))
 }
 
-function foldStates(pipeline: string, changes: readonly { at: number; state: State }[], from: number, bucketMs: number, parts: number) {
+function foldStates(
+  pipeline: string,
+  changes: readonly { at: number; state: State }[],
+  from: number,
+  bucketMs: number,
+  parts: number,
+) {
   const found: { pipeline: string; bucket: number; state: State }[] = []
   let next = 0
   let current: State | undefined

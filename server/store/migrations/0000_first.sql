@@ -13,6 +13,7 @@ CREATE TABLE "alerts" (
 	"value" double precision,
 	"threshold" double precision,
 	"unit" text,
+	"state" jsonb NOT NULL,
 	"why" text NOT NULL,
 	"acknowledged_by" text,
 	"acknowledged_at" timestamp (3) with time zone,
@@ -25,7 +26,7 @@ CREATE TABLE "audits" (
 	"at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	"run_id" uuid NOT NULL,
 	"pair_id" text NOT NULL,
-	"correction_id" uuid,
+	"correction_id" text,
 	"key" jsonb,
 	"event" text NOT NULL,
 	"actor" text NOT NULL,
@@ -33,39 +34,37 @@ CREATE TABLE "audits" (
 );
 --> statement-breakpoint
 CREATE TABLE "corrections" (
-	"id" uuid PRIMARY KEY NOT NULL,
 	"run_id" uuid NOT NULL,
-	"decision_id" uuid NOT NULL,
-	"difference_id" uuid NOT NULL,
-	"ordinal" bigint NOT NULL,
+	"id" text NOT NULL,
 	"action" text NOT NULL,
-	"side" text NOT NULL,
 	"state" text NOT NULL,
 	"decided_by" text,
 	"message" text,
-	"updated_at" timestamp (3) with time zone DEFAULT now() NOT NULL
+	"updated_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "corrections_run_id_id_pk" PRIMARY KEY("run_id","id")
 );
 --> statement-breakpoint
 CREATE TABLE "decisions" (
-	"id" uuid PRIMARY KEY NOT NULL,
 	"run_id" uuid NOT NULL,
-	"difference_id" uuid NOT NULL,
+	"id" text NOT NULL,
+	"action" text NOT NULL,
 	"decision" jsonb NOT NULL,
-	"at" timestamp (3) with time zone DEFAULT now() NOT NULL
+	"at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "decisions_run_id_id_pk" PRIMARY KEY("run_id","id")
 );
 --> statement-breakpoint
 CREATE TABLE "differences" (
-	"id" uuid PRIMARY KEY NOT NULL,
 	"run_id" uuid NOT NULL,
-	"ordinal" bigint NOT NULL,
+	"id" text NOT NULL,
 	"slice" integer NOT NULL,
+	"found" bigint GENERATED ALWAYS AS IDENTITY (sequence name "differences_found_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1),
 	"kind" text NOT NULL,
 	"key" jsonb NOT NULL,
 	"fields" jsonb NOT NULL,
 	"source" jsonb,
 	"target" jsonb,
 	"duplicated" boolean NOT NULL,
-	CONSTRAINT "differences_in_order" UNIQUE("run_id","ordinal"),
+	CONSTRAINT "differences_run_id_id_pk" PRIMARY KEY("run_id","id"),
 	CONSTRAINT "a_kind_has_its_sides" CHECK (("differences"."kind" = 'extra') = ("differences"."source" is null) and ("differences"."kind" = 'missing') = ("differences"."target" is null))
 );
 --> statement-breakpoint
@@ -77,11 +76,11 @@ CREATE TABLE "dues" (
 );
 --> statement-breakpoint
 CREATE TABLE "memories" (
-	"kind" text NOT NULL,
-	"id" text NOT NULL,
+	"check_id" text NOT NULL,
+	"hop" text NOT NULL,
+	"at" timestamp (3) with time zone NOT NULL,
 	"state" jsonb NOT NULL,
-	"updated_at" timestamp (3) with time zone NOT NULL,
-	CONSTRAINT "memories_kind_id_pk" PRIMARY KEY("kind","id")
+	CONSTRAINT "memories_check_id_hop_pk" PRIMARY KEY("check_id","hop")
 );
 --> statement-breakpoint
 CREATE TABLE "notices" (
@@ -151,10 +150,10 @@ CREATE TABLE "runs" (
 	"cancel_by" text,
 	"verdict" text,
 	"plan" jsonb,
+	"compared_at" timestamp (3) with time zone,
 	"progress" jsonb,
 	"result" jsonb,
 	"guards" jsonb,
-	"after" jsonb,
 	"fault" jsonb,
 	CONSTRAINT "one_run_an_occasion" UNIQUE("pair_id","occasion")
 );
@@ -184,22 +183,16 @@ CREATE TABLE "tokens" (
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL
 );
 --> statement-breakpoint
-ALTER TABLE "corrections" ADD CONSTRAINT "corrections_run_id_runs_id_fk" FOREIGN KEY ("run_id") REFERENCES "public"."runs"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
-ALTER TABLE "corrections" ADD CONSTRAINT "corrections_decision_id_decisions_id_fk" FOREIGN KEY ("decision_id") REFERENCES "public"."decisions"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
-ALTER TABLE "corrections" ADD CONSTRAINT "corrections_difference_id_differences_id_fk" FOREIGN KEY ("difference_id") REFERENCES "public"."differences"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
-ALTER TABLE "decisions" ADD CONSTRAINT "decisions_run_id_runs_id_fk" FOREIGN KEY ("run_id") REFERENCES "public"."runs"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
-ALTER TABLE "decisions" ADD CONSTRAINT "decisions_difference_id_differences_id_fk" FOREIGN KEY ("difference_id") REFERENCES "public"."differences"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "corrections" ADD CONSTRAINT "corrections_run_id_id_differences_run_id_id_fk" FOREIGN KEY ("run_id","id") REFERENCES "public"."differences"("run_id","id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "decisions" ADD CONSTRAINT "decisions_run_id_id_differences_run_id_id_fk" FOREIGN KEY ("run_id","id") REFERENCES "public"."differences"("run_id","id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "differences" ADD CONSTRAINT "differences_run_id_runs_id_fk" FOREIGN KEY ("run_id") REFERENCES "public"."runs"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "slices" ADD CONSTRAINT "slices_run_id_runs_id_fk" FOREIGN KEY ("run_id") REFERENCES "public"."runs"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "alerts_by_status" ON "alerts" USING btree ("status","since");--> statement-breakpoint
 CREATE INDEX "alerts_by_pipeline" ON "alerts" USING btree ("pipeline_id","since");--> statement-breakpoint
 CREATE INDEX "audits_by_run" ON "audits" USING btree ("run_id","id");--> statement-breakpoint
 CREATE INDEX "audits_by_pair" ON "audits" USING btree ("pair_id","at");--> statement-breakpoint
-CREATE INDEX "corrections_by_state" ON "corrections" USING btree ("run_id","state","ordinal");--> statement-breakpoint
-CREATE INDEX "corrections_by_difference" ON "corrections" USING btree ("difference_id");--> statement-breakpoint
-CREATE INDEX "decisions_by_difference" ON "decisions" USING btree ("difference_id");--> statement-breakpoint
-CREATE INDEX "decisions_by_run" ON "decisions" USING btree ("run_id");--> statement-breakpoint
-CREATE INDEX "differences_by_kind" ON "differences" USING btree ("run_id","kind","ordinal");--> statement-breakpoint
+CREATE INDEX "corrections_by_state" ON "corrections" USING btree ("run_id","state","action","id");--> statement-breakpoint
+CREATE INDEX "differences_in_order" ON "differences" USING btree ("run_id","found");--> statement-breakpoint
 CREATE INDEX "notices_by_incident" ON "notices" USING btree ("incident","channel");--> statement-breakpoint
 CREATE INDEX "notices_waiting" ON "notices" USING btree ("next_at") WHERE "notices"."delivered_at" is null and "notices"."dead_at" is null;--> statement-breakpoint
 CREATE INDEX "observations_by_age" ON "observations" USING btree ("at");--> statement-breakpoint

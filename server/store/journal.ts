@@ -1,0 +1,175 @@
+import { and, asc, count, eq, inArray, sql } from 'drizzle-orm'
+import type { Checkpoint, Correction, Journal, Judged, Step } from '../reconcile/journal.ts'
+import type { CorrectionState, Difference } from '../reconcile/records.ts'
+import type { Db } from './open.ts'
+import { audits, corrections, decisions, differences, runs, slices } from './schema.ts'
+
+type Tx = Parameters<Parameters<Db['transaction']>[0]>[0]
+
+/** Rows one insert carries: far below what the protocol allows for their columns. */
+const batchRows = 1_000
+
+/** The journal of one run, in the store. */
+export function runJournal(db: Db, { run, pair }: { run: string; pair: string }): Journal {
+  return {
+    run,
+    recall: () => recall(db, run),
+    async plan(planned) {
+      await db.update(runs).set({ plan: planned }).where(eq(runs.id, run))
+    },
+    async slice(result, kept) {
+      await db.transaction(async (tx) => {
+        const { ordinal, state } = result
+        await tx
+          .insert(slices)
+          .values({ runId: run, ordinal, state, result })
+          .onConflictDoUpdate({ target: [slices.runId, slices.ordinal], set: { state, result, at: sql`now()` } })
+        await tx.delete(differences).where(and(eq(differences.runId, run), eq(differences.slice, ordinal)))
+        for (let from = 0; from < kept.length; from += batchRows) {
+          await insertJudged(tx, run, ordinal, kept.slice(from, from + batchRows))
+        }
+      })
+    },
+    async guards(guards) {
+      await db.update(runs).set({ guards }).where(eq(runs.id, run))
+    },
+    async open(state, by) {
+      await db.transaction(async (tx) => {
+        await tx.execute(sql`
+          insert into corrections (run_id, id, action, state, decided_by)
+          select run_id, id, action, ${state}::text, ${state === 'approved' ? by : null}::text from decisions
+          where run_id = ${run} and action in ('insert', 'update', 'delete')
+          on conflict (run_id, id) do nothing`)
+        await tx
+          .update(runs)
+          .set({ comparedAt: sql`coalesce(compared_at, now())` })
+          .where(eq(runs.id, run))
+      })
+      const [opened] = await db.select({ rows: count() }).from(corrections).where(eq(corrections.runId, run))
+      return opened?.rows ?? 0
+    },
+    async corrections(state, action, rowsMax) {
+      const rows = await selectJudged(db)
+        .where(and(eq(corrections.runId, run), eq(corrections.state, state), eq(corrections.action, action)))
+        .orderBy(asc(corrections.id))
+        .limit(rowsMax)
+      return rows.map(correctionOf)
+    },
+    advance: (steps) => db.transaction((tx) => advance(tx, run, pair, steps)),
+    tally: () => tally(db, run),
+  }
+}
+
+async function recall(db: Db, run: string): Promise<Checkpoint | undefined> {
+  const [row] = await db.select({ plan: runs.plan, comparedAt: runs.comparedAt }).from(runs).where(eq(runs.id, run))
+  if (!row?.plan) return undefined
+  const done = await db.select().from(slices).where(eq(slices.runId, run)).orderBy(asc(slices.ordinal))
+  const [kept] = await db.select({ rows: count() }).from(differences).where(eq(differences.runId, run))
+  return {
+    planned: row.plan,
+    slices: done.map(({ result }) => result),
+    kept: kept?.rows ?? 0,
+    compared: row.comparedAt !== null,
+  }
+}
+
+async function insertJudged(tx: Tx, run: string, slice: number, judged: readonly Judged[]): Promise<void> {
+  if (judged.length === 0) return
+  await tx.insert(differences).values(
+    judged.map(({ id, difference: { kind, key, fields, source, target, duplicated } }) => ({
+      runId: run,
+      id,
+      slice,
+      kind,
+      key,
+      fields,
+      source: source ?? null,
+      target: target ?? null,
+      duplicated,
+    })),
+  )
+  await tx
+    .insert(decisions)
+    .values(judged.map(({ id, decision }) => ({ runId: run, id, action: decision.action, decision })))
+}
+
+async function advance(tx: Tx, run: string, pair: string, steps: readonly Step[]): Promise<ReadonlySet<string>> {
+  const moved = new Set<string>()
+  for (const { id, from, to, message, audit } of steps) {
+    const decided = to === 'approved' || to === 'rejected' ? { decidedBy: audit.by } : {}
+    const rows = await tx
+      .update(corrections)
+      .set({ state: to, message, updatedAt: sql`now()`, ...decided })
+      .where(and(eq(corrections.runId, run), eq(corrections.id, id), eq(corrections.state, from)))
+      .returning({ id: corrections.id })
+    if (rows.length > 0) moved.add(id)
+  }
+  const entries = steps.filter(({ id }) => moved.has(id))
+  if (entries.length > 0) {
+    await tx.insert(audits).values(
+      entries.map(({ id, audit: { key, event, by, ...detail } }) => ({
+        runId: run,
+        pairId: pair,
+        correctionId: id,
+        key,
+        event,
+        actor: by,
+        detail,
+      })),
+    )
+  }
+  return moved
+}
+
+/** How many corrections of a run stand in each state. */
+export async function tally(db: Db, run: string): Promise<Readonly<Partial<Record<CorrectionState, number>>>> {
+  const rows = await db
+    .select({ state: corrections.state, rows: count() })
+    .from(corrections)
+    .where(eq(corrections.runId, run))
+    .groupBy(corrections.state)
+  return Object.fromEntries(rows.map(({ state, rows }) => [state, rows]))
+}
+
+/** The proposed corrections among these, or all of them, for a person to decide about. */
+export async function proposedAmong(
+  db: Db,
+  run: string,
+  ids: readonly string[] | 'all',
+): Promise<readonly Correction[]> {
+  const rows = await selectJudged(db)
+    .where(
+      and(
+        eq(corrections.runId, run),
+        eq(corrections.state, 'proposed'),
+        ...(ids === 'all' ? [] : [inArray(corrections.id, [...ids])]),
+      ),
+    )
+    .orderBy(asc(corrections.id))
+  return rows.map(correctionOf)
+}
+
+const selectJudged = (db: Db) =>
+  db
+    .select({ correction: corrections, difference: differences, decision: decisions.decision })
+    .from(corrections)
+    .innerJoin(differences, and(eq(differences.runId, corrections.runId), eq(differences.id, corrections.id)))
+    .innerJoin(decisions, and(eq(decisions.runId, corrections.runId), eq(decisions.id, corrections.id)))
+    .$dynamic()
+
+const correctionOf = (row: Awaited<ReturnType<ReturnType<typeof selectJudged>['execute']>>[number]): Correction => ({
+  id: row.correction.id,
+  difference: differenceOf(row.difference),
+  decision: row.decision,
+  state: row.correction.state,
+  decidedBy: row.correction.decidedBy,
+})
+
+export const differenceOf = (row: typeof differences.$inferSelect): Difference => ({
+  kind: row.kind,
+  key: row.key,
+  fields: row.fields,
+  duplicated: row.duplicated,
+  ...(row.source ? { source: row.source } : {}),
+  ...(row.target ? { target: row.target } : {}),
+})

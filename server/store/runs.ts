@@ -1,0 +1,178 @@
+import { and, asc, eq, inArray, isNull, lt, or, sql } from 'drizzle-orm'
+import type { RunProgress, RunResult } from '../reconcile/run.ts'
+import { Fault } from '../fault.ts'
+import type { Db } from './open.ts'
+import { runs } from './schema.ts'
+
+export type StoredRun = typeof runs.$inferSelect
+export type RunState = StoredRun['state']
+export type RunTrigger = StoredRun['trigger']
+
+export interface RunRequest {
+  readonly id: string
+  readonly pair: string
+  readonly pipeline: string
+  readonly mode: string
+  readonly trigger: RunTrigger
+  readonly requestedBy: string
+  /** Approve what it finds right away, in the name of whoever asked. */
+  readonly apply?: boolean
+  /** The local minute a schedule was due; a second request for it changes nothing. */
+  readonly occasion?: string
+}
+
+const unfinished = ['queued', 'running', 'applying'] as const
+
+/**
+ * Notes that a run is wanted. Undefined when the occasion already has one.
+ * @throws Fault `conflict` naming the run of this pair that is under way.
+ */
+export async function requestRun(db: Db, request: RunRequest): Promise<string | undefined> {
+  return db.transaction(async (tx) => {
+    // Two requests at once must not both find the pair idle.
+    await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${request.pair}, 8420))`)
+    const [busy] = await tx
+      .select({ id: runs.id, trigger: runs.trigger })
+      .from(runs)
+      .where(and(eq(runs.pairId, request.pair), inArray(runs.state, [...unfinished])))
+    if (busy && !request.occasion) {
+      throw new Fault('conflict', `${request.pair} is being reconciled already, by run ${busy.id}.`, {
+        hint: 'Wait for that run, or cancel it.',
+      })
+    }
+    const rows = await tx
+      .insert(runs)
+      .values({
+        id: request.id,
+        pairId: request.pair,
+        pipelineId: request.pipeline,
+        state: 'queued',
+        step: 'plan',
+        mode: request.mode,
+        trigger: request.trigger,
+        requestedBy: request.requestedBy,
+        apply: request.apply ?? false,
+        occasion: request.occasion ?? null,
+      })
+      .onConflictDoNothing()
+      .returning({ id: runs.id })
+    return rows[0]?.id
+  })
+}
+
+/**
+ * Takes a run for `leaseMs`, unless somebody else works on it. A run in `running` or `applying` whose lease has ended
+ * was left behind by a process that died, and goes on where it was.
+ */
+export async function claimRun(db: Db, run: string, owner: string, leaseMs: number): Promise<StoredRun | undefined> {
+  const [claimed] = await db
+    .update(runs)
+    .set({
+      leaseOwner: owner,
+      leaseUntil: inMs(leaseMs),
+      state: sql`case when ${runs.state} = 'queued' then 'running' else ${runs.state} end`,
+      startedAt: sql`coalesce(${runs.startedAt}, now())`,
+    })
+    .where(
+      and(
+        eq(runs.id, run),
+        inArray(runs.state, [...unfinished]),
+        or(isNull(runs.leaseUntil), lt(runs.leaseUntil, sql`now()`), eq(runs.leaseOwner, owner)),
+        // One run of a pair at a time, however many were asked for.
+        sql`not exists (select from ${runs} as other where other.pair_id = ${runs.pairId} and other.id <> ${runs.id}
+          and other.state in ('running', 'applying') and other.lease_until > now())`,
+      ),
+    )
+    .returning()
+  return claimed
+}
+
+const inMs = (ms: number) => sql`now() + make_interval(secs => ${ms / 1000}::float8)`
+
+export type Renewal = { readonly held: boolean; readonly cancelBy?: string }
+
+/** Renews the lease and notes how far the run is; says who wants it cancelled, if anybody. */
+export async function renewRun(
+  db: Db,
+  run: string,
+  owner: string,
+  leaseMs: number,
+  progress: RunProgress | undefined,
+): Promise<Renewal> {
+  const [row] = await db
+    .update(runs)
+    .set({ leaseUntil: inMs(leaseMs), ...(progress ? { progress, step: progress.step } : {}) })
+    .where(and(eq(runs.id, run), eq(runs.leaseOwner, owner), inArray(runs.state, [...unfinished])))
+    .returning({ cancelBy: runs.cancelBy })
+  return row ? { held: true, ...(row.cancelBy ? { cancelBy: row.cancelBy } : {}) } : { held: false }
+}
+
+type Ending =
+  | { readonly state: 'waiting' | 'done'; readonly result: RunResult }
+  | { readonly state: 'failed' | 'cancelled'; readonly fault: { code: string; message: string; hint: string } }
+
+/** Ends a run and its lease. A run that somebody else holds by now is left alone. */
+export async function endRun(db: Db, run: string, owner: string, ending: Ending): Promise<void> {
+  const { state } = ending
+  const outcome =
+    'result' in ending
+      ? { result: ending.result, guards: ending.result.guards, verdict: ending.result.verdict, fault: null }
+      : { fault: ending.fault, verdict: 'unknown' as const }
+  await db
+    .update(runs)
+    .set({ state, step: 'done', ...outcome, endedAt: sql`now()`, leaseOwner: null, leaseUntil: null, cancelBy: null })
+    .where(and(eq(runs.id, run), eq(runs.leaseOwner, owner)))
+}
+
+/** Moves a run whose corrections were approved on to writing them. False when it is not waiting. */
+export async function startApplying(db: Db, run: string): Promise<boolean> {
+  const rows = await db
+    .update(runs)
+    .set({ state: 'applying', step: 'correct' })
+    .where(and(eq(runs.id, run), inArray(runs.state, ['waiting', 'done', 'applying'])))
+    .returning({ id: runs.id })
+  return rows.length > 0
+}
+
+/** Ends the wait of a run that has nothing proposed any more. */
+export async function settleWaiting(db: Db, run: string): Promise<void> {
+  await db
+    .update(runs)
+    .set({ state: 'done' })
+    .where(and(eq(runs.id, run), eq(runs.state, 'waiting')))
+}
+
+/** Asks whoever works on a run to stop; a queued one ends at once. @throws Fault `not_found`, `conflict`. */
+export async function cancelRun(db: Db, run: string, actor: string): Promise<void> {
+  const fault = { code: 'cancelled', message: `Cancelled by ${actor}.`, hint: 'Start another run when it is wanted.' }
+  const queued = await db
+    .update(runs)
+    .set({ state: 'cancelled', step: 'done', endedAt: sql`now()`, verdict: 'unknown', fault })
+    .where(and(eq(runs.id, run), eq(runs.state, 'queued')))
+    .returning({ id: runs.id })
+  if (queued.length > 0) return
+  const asked = await db
+    .update(runs)
+    .set({ cancelBy: actor })
+    .where(and(eq(runs.id, run), inArray(runs.state, ['running', 'applying'])))
+    .returning({ id: runs.id })
+  if (asked.length > 0) return
+  const found = await storedRun(db, run)
+  if (!found) throw new Fault('not_found', `There is no run ${run}.`, { hint: 'GET /api/v1/runs lists them.' })
+  throw new Fault('conflict', `Run ${run} has ended already (${found.state}).`, { hint: 'Nothing was changed.' })
+}
+
+export async function storedRun(db: Db, run: string): Promise<StoredRun | undefined> {
+  if (!/^[0-9a-f-]{36}$/.test(run)) return undefined
+  return (await db.select().from(runs).where(eq(runs.id, run)))[0]
+}
+
+/** Runs nobody works on and that are not at their end: queued, or left behind. Oldest first. */
+export async function runsToWork(db: Db, max: number): Promise<readonly { id: string; state: RunState }[]> {
+  return db
+    .select({ id: runs.id, state: runs.state })
+    .from(runs)
+    .where(and(inArray(runs.state, [...unfinished]), or(isNull(runs.leaseUntil), lt(runs.leaseUntil, sql`now()`))))
+    .orderBy(asc(runs.createdAt))
+    .limit(max)
+}
