@@ -233,17 +233,16 @@ describe('the wait between attempts', () => {
 })
 
 describe('who receives', () => {
-  const routes = [
-    { name: 'ops' },
-    { name: 'pager', severities: ['crit'] as const },
-    { name: 'billing', pipelines: ['orders'] },
-  ]
+  const routes = [{ name: 'ops' }, { name: 'pager', severities: ['crit'] as const }]
   const to = (event: 'fired' | 'resolved', severity: 'warn' | 'crit', muted = false, firedTo: string[] = []) =>
-    receivers({ event, severity, pipeline: 'customers' }, { routes, muted, firedTo })
+    receivers({ event, severity }, { routes, muted, firedTo })
 
-  it('a fire: the channels whose severities and pipelines include it', () => {
+  it('a fire: the channels whose severities include it, of those its pipeline names', () => {
     expect(to('fired', 'crit')).toEqual(['ops', 'pager'])
     expect(to('fired', 'warn')).toEqual(['ops'])
+    const reach = { routes, notify: ['pager'], muted: false, firedTo: [] }
+    expect(receivers({ event: 'fired', severity: 'crit' }, reach)).toEqual(['pager'])
+    expect(receivers({ event: 'fired', severity: 'warn' }, reach)).toEqual([])
   })
 
   it('a muted fire: nobody', () => {

@@ -236,8 +236,7 @@ describe('the settings of a channel', () => {
     const parsed = channelSchema.parse({
       webhook: { url: 'https://ops.example' },
       severities: ['crit'],
-      pipelines: ['customers'],
     })
-    expect(parsed).toMatchObject({ kind: 'webhook', severities: ['crit'], pipelines: ['customers'] })
+    expect(parsed).toMatchObject({ kind: 'webhook', severities: ['crit'] })
   })
 })

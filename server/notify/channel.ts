@@ -11,7 +11,6 @@ const kindNames = channelKinds.map(({ name }) => name)
 export interface ConfiguredChannel {
   readonly kind: string
   readonly severities?: readonly ('warn' | 'crit')[] | undefined
-  readonly pipelines?: readonly string[] | undefined
   open(name: string): Channel
 }
 
@@ -21,10 +20,9 @@ const route = z.strictObject({
     .min(1)
     .optional()
     .describe('Which severities it is told; both when left out.'),
-  pipelines: z.array(z.string()).min(1).optional().describe('Which pipelines it is told of; all when left out.'),
 })
 
-/** One entry of `channels` in the config: `{ webhook: { url, … }, severities?, pipelines? }`, exactly one kind. */
+/** One entry of `channels` in the config: `{ webhook: { url, … }, severities? }`, exactly one kind. */
 export const channelSchema = route
   .extend(Object.fromEntries(channelKinds.map(({ name, settings }) => [name, settings.optional()])))
   .transform((entry, context): ConfiguredChannel => {
@@ -36,6 +34,6 @@ export const channelSchema = route
       context.addIssue({ code: 'custom', message: `give exactly one of: ${kindNames.join(', ')}` })
       return z.NEVER
     }
-    const { severities, pipelines } = given
-    return { kind: kind.name, severities, pipelines, open: (name) => kind.open(name, given[kind.name]) }
+    const { severities } = given
+    return { kind: kind.name, severities, open: (name) => kind.open(name, given[kind.name]) }
   })

@@ -42,15 +42,16 @@ export const noticeSchema = noticeContentSchema.extend({
 export type NoticeContent = Readonly<z.output<typeof noticeContentSchema>>
 export type Notice = Readonly<z.output<typeof noticeSchema>>
 
-/** Whom a channel is for; absent means everything. */
+/** Whom a channel is for; absent means every severity. */
 export interface Route {
   readonly name: string
   readonly severities?: readonly ('warn' | 'crit')[] | undefined
-  readonly pipelines?: readonly string[] | undefined
 }
 
 export interface Reach {
   readonly routes: readonly Route[]
+  /** The channels the pipeline names in `notify`; absent means every channel. */
+  readonly notify?: readonly string[] | undefined
   /** A silence, maintenance or an inhibition is in force. It holds back fires, never resolves. */
   readonly muted: boolean
   /** Channels that have a fire of this incident in the outbox, whatever became of it. */
@@ -63,16 +64,13 @@ export interface Reach {
  * receiver may have acted before its answer was lost.
  */
 export function receivers(
-  { event, severity, pipeline }: Pick<NoticeContent, 'event' | 'severity' | 'pipeline'>,
-  { routes, muted, firedTo }: Reach,
+  { event, severity }: Pick<NoticeContent, 'event' | 'severity'>,
+  { routes, notify, muted, firedTo }: Reach,
 ): readonly string[] {
   if (event === 'resolved') return [...new Set(firedTo)]
   if (muted) return []
   return routes
-    .filter(
-      ({ severities, pipelines }) =>
-        (severities?.includes(severity) ?? true) && (pipelines?.includes(pipeline) ?? true),
-    )
+    .filter(({ name, severities }) => (notify?.includes(name) ?? true) && (severities?.includes(severity) ?? true))
     .map(({ name }) => name)
 }
 
