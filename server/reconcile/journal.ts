@@ -80,11 +80,12 @@ export interface Journal {
   guards(guards: readonly Guard[]): Promise<void>
   /** Turns every judged difference that calls for a write into a correction in this state, once. Resolves to how many. */
   open(state: 'proposed' | 'approved', by: string): Promise<number>
-  /** At most `rowsMax` corrections in this state and of this action, in the order of their ids. */
+  /** At most `rowsMax` corrections in this state and of this action, in the order of their ids, from after this id. */
   corrections(
     state: CorrectionState,
     action: 'insert' | 'update' | 'delete',
     rowsMax: number,
+    after?: string,
   ): Promise<readonly Correction[]>
   /**
    * Moves each correction that is still in its `from` and writes its audit entry, all in one transaction. Resolves to the

@@ -17,6 +17,8 @@ export interface Difference {
   readonly fields: readonly string[]
   /** The key stands several times on a side, so that no single row can be named: never written without a person. */
   readonly duplicated: boolean
+  /** A fully identical row stands beside this one on its own side: removing either is the same. */
+  readonly copy: boolean
 }
 
 /** How one field was decided, by which rule, in words a data owner reads. */

@@ -15,12 +15,12 @@ export interface RunProgress {
 
 /** What a run asks of the rest of the house. */
 export interface RunVerbs {
-  /** Milliseconds; only differences of two readings are used. */
+  /** Epoch milliseconds. */
   now(): number
   /** Rejects with the reason of the signal when it aborts. */
   sleep(ms: number, signal: AbortSignal): Promise<void>
-  /** Whether the pipeline's target has passed what the source held when asked first; absent when nobody measures it. */
-  settled?(): Promise<boolean>
+  /** Whether the pipeline's target has passed what the source held at this moment; absent when nobody measures it. */
+  settled?(firstLookMs: number): Promise<boolean>
   /** Whether the pipeline is in a state in which a difference means something; absent when nobody measures it. */
   lag?(): Promise<{ readonly healthy: boolean; readonly detail: string }>
 }

@@ -17,6 +17,10 @@ export interface Column {
   /** Computed by the engine: compared, never written. */
   readonly generated: boolean
   readonly identity: boolean
+  /** The type without length or scale, as a cast is written: a value too long must fail, not be cut. */
+  readonly cast: string
+  /** Integers beyond 32 bits, numerics that may be infinite: both sides must hash them the long way. */
+  readonly wide: boolean
 }
 
 /** A table as its engine describes it. */
@@ -25,6 +29,9 @@ export interface Table {
   readonly columns: readonly Column[]
   /** Column lists that are unique and not null, the primary key first. */
   readonly uniqueKeys: readonly (readonly string[])[]
+  /** Columns an index can walk in order: a range of them costs what it holds, not the table. */
+  readonly ordered: readonly string[]
+  /** From the engine's statistics; 0 when it has none. Never relied on for anything but sizes. */
   readonly rowsEstimate: number
   readonly triggers: readonly string[]
   /** Foreign keys of other tables that change or delete rows when this one's are deleted or its key is changed. */
@@ -33,23 +40,35 @@ export interface Table {
   readonly mayWrite: { readonly insert: boolean; readonly update: boolean; readonly delete: boolean }
 }
 
-/** One compared column: its name on this side, and the class both sides agreed on. */
+/** One compared column: its name and type on this side, and what both sides agreed on. */
 export interface ComparedColumn {
   readonly name: string
+  readonly cast: string
   readonly class: ColumnClass
+  /** On either side: both must hash alike. */
   readonly nullable: boolean
+  readonly wide: boolean
 }
 
 /** What a side needs to know to read its table: this side's names, in the order both sides share. */
 export interface SidePlan {
   readonly ref: TableRef
   readonly key: readonly ComparedColumn[]
+  /** Compared columns beside the key. */
   readonly columns: readonly ComparedColumn[]
-  readonly where?: string
+  /** A condition in this side's SQL, from the config or the command line. */
+  readonly where?: string | undefined
+  /** The single key column can be walked in order by an index. */
+  readonly ordered: boolean
+  /** The key names at most one row. */
+  readonly unique: boolean
   readonly method: 'native' | 'canonical'
 }
 
-/** A part of the key space. Integers are cut into ranges; every other key by a hash of it, free of any collation. */
+/**
+ * A part of the key space. Integers are cut into ranges, both ends included; every other key by a hash of it, free of any
+ * collation. `parts` is a power of two.
+ */
 export type Slice =
   | { readonly kind: 'range'; readonly from: bigint; readonly to: bigint }
   | { readonly kind: 'hash'; readonly part: number; readonly parts: number }
@@ -60,7 +79,7 @@ export type Cut =
 
 /** The sum adds one 64-bit hash a row, exactly, as decimal text: it does not depend on row order, and copies add up. */
 export interface Digest {
-  /** The range's first key divided by the width, or the hash bucket. */
+  /** The number of the bucket within its slice, from 0; or the hash bucket. */
   readonly bucket: bigint
   readonly rows: number
   readonly sum: string
@@ -93,23 +112,26 @@ export type Change =
       readonly judged: Readonly<Record<string, string | null>>
       readonly values: Readonly<Record<string, string | null>>
     }
-  | { readonly action: 'delete'; readonly key: Key; readonly judged: Readonly<Record<string, string | null>> }
+  | {
+      readonly action: 'delete'
+      readonly key: Key
+      readonly judged: Readonly<Record<string, string | null>>
+      /** One of several identical rows: exactly one of them goes. */
+      readonly copy?: boolean
+    }
 
-/** `stale`: the row is no longer as it was judged, and was left alone. */
+/**
+ * `stale`: the row is no longer as it was judged, and was left alone. `early`: another row may have to be written first
+ * (a foreign or unique key refused this one).
+ */
 export type ApplyOutcome =
-  { readonly state: 'applied' } | { readonly state: 'stale' } | { readonly state: 'failed'; readonly message: string }
+  | { readonly state: 'applied' }
+  | { readonly state: 'stale' }
+  | { readonly state: 'failed'; readonly message: string; readonly early?: boolean }
 
-/** One of the two copies. Reads only, but for `apply`, which nothing but reconcile/correct.ts calls. */
-export interface Side {
-  readonly name: string
-  describe(ref: TableRef, signal?: AbortSignal): Promise<Table>
-  /** The engine's own hash of a fixed test row, to compare with the other side's before trusting native hashes. */
-  handshake(signal?: AbortSignal): Promise<string>
-  /** Smallest and largest value of a single integer key; undefined when the table is empty. */
-  bounds(plan: SidePlan, signal?: AbortSignal): Promise<{ from: bigint; to: bigint } | undefined>
-  /** Exact number of rows the plan covers. Cost: one scan. */
-  count(plan: SidePlan, signal?: AbortSignal): Promise<number>
-  /** One statement: every bucket of the slice that has rows. Cost: one pass over the slice. */
+/** Reads of one side that belong to one slice. */
+export interface SliceReader {
+  /** One statement: every bucket of the slice that has rows, in no order. Cost: one pass over the slice. */
   digest(plan: SidePlan, slice: Slice, cut: Cut, signal?: AbortSignal): Promise<readonly Digest[]>
   /** Key and row hash of every row in these buckets of the slice, in batches, in no particular order. */
   list(
@@ -119,13 +141,34 @@ export interface Side {
     buckets: readonly bigint[],
     signal?: AbortSignal,
   ): AsyncIterable<readonly KeyHash[]>
+}
+
+/** One of the two copies. Reads only, but for `apply`, which nothing but reconcile/correct.ts calls. */
+export interface Side {
+  /** The connection's name: two sides of the same name share one client. */
+  readonly name: string
+  /** @throws Fault `thing_missing` naming what there is instead. */
+  describe(ref: TableRef, signal?: AbortSignal): Promise<Table>
+  /**
+   * The engine's own hash of a fixed test row, to compare with the other side's before trusting native hashes. Empty when
+   * the engine has none.
+   */
+  handshake(signal?: AbortSignal): Promise<string>
+  /** Smallest and largest value of a single integer key, both included; undefined when the table is empty. */
+  bounds(plan: SidePlan, signal?: AbortSignal): Promise<{ from: bigint; to: bigint } | undefined>
+  /** Exact number of rows the plan covers. Cost: one scan. */
+  count(plan: SidePlan, signal?: AbortSignal): Promise<number>
+  /** Rows that cannot be named because a column of the key is NULL. Cost: one scan, none when the key has no such column. */
+  keyless(plan: SidePlan, signal?: AbortSignal): Promise<number>
+  /** Hands over a reader whose answers all belong to one moment, where the engine can do that without harm to others. */
+  snapshot<T>(work: (reader: SliceReader) => Promise<T>, signal?: AbortSignal): Promise<T>
   /** Whole rows by key; a key without a row is absent, one with several rows comes several times. */
   fetch(plan: SidePlan, keys: readonly Key[], signal?: AbortSignal): Promise<readonly FetchedRow[]>
   /** Like fetch, key and row hash only. */
   hashes(plan: SidePlan, keys: readonly Key[], signal?: AbortSignal): Promise<readonly KeyHash[]>
   /**
    * Compare-and-set, one statement a row, each in a transaction of its own so that nobody else's work waits for a batch.
-   * Never throws for a single row: its outcome says what happened.
+   * Never throws for a single row: its outcome says what happened. Outcomes come in the order of the changes.
    */
   apply(plan: SidePlan, changes: readonly Change[], signal?: AbortSignal): Promise<readonly ApplyOutcome[]>
   traffic(): Traffic
