@@ -40,6 +40,8 @@ export async function openEmbedded(directory: string): Promise<Embedded> {
   })
   const empty = (await readdir(directory)).length === 0
   const worker = new Worker(new URL('./embedded-worker.mjs', import.meta.url), {
+    // The flags of the process are about its own entry point.
+    execArgv: [],
     workerData: {
       directory,
       socket: join(socketDirectory, '.s.PGSQL.5432'),

@@ -11,10 +11,12 @@ const part = /"(?:[^"]|"")+"|[^".\s]+/
 const form = new RegExp(`^(${part.source})\\.(?:(${part.source})\\.)?(${part.source})$`)
 const bare = (text: string) => (text.startsWith('"') ? text.slice(1, -1).replaceAll('""', '"') : text)
 
+const words = 'write connection.schema.table, such as crm.public.customers'
+
 /** `connection.schema.table` (the schema is `public` when left out); a part with a dot in it goes in double quotes. */
 export const tableRef = z
-  .string()
-  .regex(form, 'write connection.schema.table, such as crm.public.customers')
+  .string(words)
+  .regex(form, words)
   .transform((text): TableRef => {
     const [, connection, schema, table] = form.exec(text)!
     return { connection: bare(connection!), schema: schema ? bare(schema) : 'public', table: bare(table!) }

@@ -76,7 +76,7 @@ async function recall(db: Db, run: string): Promise<Checkpoint | undefined> {
 async function insertJudged(tx: Tx, run: string, slice: number, judged: readonly Judged[]): Promise<void> {
   if (judged.length === 0) return
   await tx.insert(differences).values(
-    judged.map(({ id, difference: { kind, key, fields, source, target, duplicated } }) => ({
+    judged.map(({ id, difference: { kind, key, fields, source, target, duplicated, copy } }) => ({
       runId: run,
       id,
       slice,
@@ -86,6 +86,7 @@ async function insertJudged(tx: Tx, run: string, slice: number, judged: readonly
       source: source ?? null,
       target: target ?? null,
       duplicated,
+      copy,
     })),
   )
   await tx
@@ -170,6 +171,7 @@ export const differenceOf = (row: typeof differences.$inferSelect): Difference =
   key: row.key,
   fields: row.fields,
   duplicated: row.duplicated,
+  copy: row.copy,
   ...(row.source ? { source: row.source } : {}),
   ...(row.target ? { target: row.target } : {}),
 })

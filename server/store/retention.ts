@@ -23,11 +23,13 @@ export async function tidy(db: Db): Promise<void> {
 /** Complete parts only, from the newest folded one on: that one again, in case a late sample came. */
 function fold(from: 'samples' | 'rollups', stepSeconds: number) {
   const raw = from === 'samples'
+  // Not a parameter: the database must see that the expressions it groups by are the same.
+  const step = sql.raw(String(stepSeconds))
   const value = raw ? sql`value` : sql`max`
-  const part = sql`to_timestamp(floor(extract(epoch from at) / ${stepSeconds}::int) * ${stepSeconds}::int)`
+  const part = sql`to_timestamp(floor(extract(epoch from at) / ${step}) * ${step})`
   return sql`
     insert into rollups (check_id, metric, step_seconds, at, count, min, max, sum, last)
-    select check_id, metric, ${stepSeconds}::int, ${part},
+    select check_id, metric, ${step}, ${part},
       ${raw ? sql`count(*)` : sql`sum(count)`},
       ${raw ? sql`min(value)` : sql`min(min)`},
       max(${value}),
@@ -36,7 +38,7 @@ function fold(from: 'samples' | 'rollups', stepSeconds: number) {
     from ${raw ? sql`samples` : sql`rollups`}
     where at >= (
         select coalesce(max(newest.at), now() - interval '14 days') from rollups as newest
-        where newest.step_seconds = ${stepSeconds}::int)
+        where newest.step_seconds = ${step})
       and at < ${raw ? sql`date_trunc('minute', now())` : sql`date_trunc('hour', now())`}
       ${raw ? sql`` : sql`and step_seconds = 60`}
     group by check_id, metric, ${part}

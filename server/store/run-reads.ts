@@ -6,9 +6,10 @@ import type { Db } from './open.ts'
 import { storedRun, type StoredRun } from './runs.ts'
 import { corrections, decisions, differences, runs, slices } from './schema.ts'
 
+// Written out: drizzle leaves the table off a column in a selected expression, and both tables have an "id".
 const states = sql<Record<string, number>>`(
   select coalesce(jsonb_object_agg(c.state, c.rows), '{}') from (
-    select state, count(*) as rows from ${corrections} where ${corrections.runId} = ${runs.id} group by state) as c)`
+    select state, count(*) as rows from corrections where corrections.run_id = runs.id group by state) as c)`
 
 /** Runs, newest first. One statement. */
 export async function runRows(db: Db, filter: { pair?: string; pipeline?: string; from?: Date; limit: number }) {

@@ -176,3 +176,11 @@ export async function runsToWork(db: Db, max: number): Promise<readonly { id: st
     .orderBy(asc(runs.createdAt))
     .limit(max)
 }
+
+/** Lets go of a run in the middle, so that another process goes on with it at once. */
+export async function releaseRun(db: Db, run: string, owner: string): Promise<void> {
+  await db
+    .update(runs)
+    .set({ leaseUntil: null, leaseOwner: null })
+    .where(and(eq(runs.id, run), eq(runs.leaseOwner, owner)))
+}

@@ -235,6 +235,7 @@ export const differences = pgTable(
     source: jsonb('source').$type<Values>(),
     target: jsonb('target').$type<Values>(),
     duplicated: boolean('duplicated').notNull(),
+    copy: boolean('copy').notNull(),
   },
   (table) => [
     primaryKey({ columns: [table.runId, table.id] }),

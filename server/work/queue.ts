@@ -3,7 +3,6 @@ import PgBoss from 'pg-boss'
 /** What can be queued, and what each job carries: an id, never the thing itself, so that a job is always about the newest state. */
 export interface Jobs {
   readonly run: { readonly run: string }
-  readonly apply: { readonly run: string }
   readonly notice: { readonly notice: string }
 }
 export type JobName = keyof Jobs
@@ -37,7 +36,7 @@ export async function openQueue(url: string, onError: (error: unknown) => void):
   })
   boss.on('error', onError)
   await boss.start()
-  const names = ['run', 'apply', 'notice'] as const
+  const names = ['run', 'notice'] as const
   // One after the other: on a new database each creates a partition of the same table.
   for (const name of names) await boss.createQueue(name, { name, policy: 'stately', retryLimit: 0, expireInSeconds })
 

@@ -64,6 +64,7 @@ CREATE TABLE "differences" (
 	"source" jsonb,
 	"target" jsonb,
 	"duplicated" boolean NOT NULL,
+	"copy" boolean NOT NULL,
 	CONSTRAINT "differences_run_id_id_pk" PRIMARY KEY("run_id","id"),
 	CONSTRAINT "a_kind_has_its_sides" CHECK (("differences"."kind" = 'extra') = ("differences"."source" is null) and ("differences"."kind" = 'missing') = ("differences"."target" is null))
 );
