@@ -33,7 +33,12 @@ export interface Positions {
   /** Records between the two positions, when counted exactly. */
   readonly records?: bigint
   /** Seconds of lag where the system itself knows, by the clock that stamped the data. */
-  readonly exact?: { readonly seconds: number; readonly method: LagMethod }
+  readonly exact?: {
+    readonly seconds: number
+    readonly method: LagMethod
+    /** It is at least that much; no more is known. */
+    readonly floor?: true
+  }
   /** Cumulative records passed, for rates, when the positions themselves are not a count of records. */
   readonly counters?: { readonly source?: bigint; readonly target?: bigint }
   /** Changes when positions start over (a topic recreated, a slot dropped): history before it is void. */

@@ -28,6 +28,10 @@ export interface Rule {
   readonly unit: 'seconds' | 'records' | 'ratio' | 'per_second'
 }
 
+/** The pseudo check of a pipeline, whose readings are the verdicts of runs; no check may be named so. */
+export const reconcileId = (pipeline: string): string => `${pipeline}.reconcile`
+export const isReconcile = (check: string): boolean => check.endsWith('.reconcile')
+
 const threshold = z.union([z.number(), duration.transform((ms) => ms / 1_000)])
 
 /** A rule as people write it under a check: `{ metric: lag_seconds, above: 5m, for: 30s, severity: crit }`. */
@@ -115,7 +119,7 @@ type Limit = Pick<WrittenRule, 'above' | 'below' | 'severity' | 'for' | 'recover
 
 function ruleOf(source: RuleSource, written: Limit & { readonly metric: string }, about: Metric): Rule {
   const { pipeline, check, tier, targets } = source
-  const hold = check.endsWith('.reconcile') ? { holdMs: 0, recoverMs: 0 } : holds[tier]
+  const hold = isReconcile(check) ? { holdMs: 0, recoverMs: 0 } : holds[tier]
   const when = written.above === undefined ? 'below' : 'above'
   const threshold = (written.above ?? written.below)!
   return {

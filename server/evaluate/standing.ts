@@ -83,3 +83,28 @@ export interface Standing {
   readonly alerts: readonly AlertStanding[]
   readonly rules: readonly Rule[]
 }
+
+const staleIntervals = 2.5
+const staleMsMin = 60_000
+
+/** A failing check is forgiven this long before what it last said counts as past, in milliseconds. */
+export const staleAfterMs = (everyMs: number): number => Math.max(staleMsMin, staleIntervals * everyMs)
+
+/** What stands, as of `at`: the hops of checks that are paused or have been silent for long say so. */
+export function assemble(
+  at: Date,
+  checks: ReadonlyMap<string, CheckStanding>,
+  hops: readonly HopStanding[],
+  alerts: readonly AlertStanding[],
+  rules: readonly Rule[],
+): Standing {
+  const moving = hops.map((hop): HopStanding => {
+    const check = checks.get(hop.check)
+    if (check?.paused) return { ...hop, motion: 'paused' }
+    return check && isStale(check, at) ? { ...hop, motion: 'unknown' } : hop
+  })
+  return { at, checks, hops: moving, alerts, rules }
+}
+
+const isStale = ({ answered, everyMs, lastSuccessAt }: CheckStanding, at: Date) =>
+  answered === false && at.getTime() - (lastSuccessAt?.getTime() ?? 0) > staleAfterMs(everyMs)

@@ -37,7 +37,7 @@ export interface TurnRecord {
   readonly check?: CheckRecord
   readonly samples: readonly Sample[]
   readonly hops: readonly HopRecord[]
-  /** Only alerts that changed in this turn; one whose status became `quiet` has just ended. */
+  /** Alerts that are open or have just ended: one whose status is `quiet` is over. */
   readonly alerts: readonly AlertRecord[]
   readonly notices: readonly Notice[]
 }
@@ -59,6 +59,8 @@ export interface Steps {
   record(turn: TurnRecord): Promise<void>
   /** What is remembered of these checks, for a start and for taking a check over from another process. */
   recall(checks: readonly string[]): Promise<Remembered>
+  /** Open alerts of checks other than these: what the config no longer names is told to be over. Absent: none. */
+  strays?(checks: readonly string[]): Promise<readonly AlertRecord[]>
   /** Whether this process runs the check now; absent when there is only one process. Never slow: asked every turn. */
   claim?(check: string): Promise<boolean>
   /** The open client of a connection named in the config. */
