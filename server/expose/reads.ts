@@ -1,4 +1,4 @@
-import type { Probe } from '../../checks/probe.ts'
+import type { Metric, Signal } from '../../checks/probe.ts'
 import type { AlertStatus, CheckStanding, Standing } from '../evaluate/standing.ts'
 import type { Severity } from '../evaluate/rule.ts'
 import type {
@@ -20,7 +20,7 @@ export type Role = 'viewer' | 'operator' | 'admin'
 export type RunTrigger = 'schedule' | 'dashboard' | 'api' | 'cli'
 export type RunMode = 'full' | 'incremental' | 'sample'
 export type RunState = 'queued' | 'running' | 'waiting' | 'applying' | 'done' | 'failed' | 'cancelled'
-export type PipelineState = 'ok' | 'warn' | 'crit' | 'nodata' | 'paused'
+export type PipelineState = 'ok' | 'warn' | 'crit' | 'nodata' | 'paused' | 'unmeasured'
 
 export interface FaultRow {
   readonly code: string
@@ -29,12 +29,6 @@ export interface FaultRow {
 }
 
 // ---- the config
-
-/** What a probe says of itself; the trace, the target and the client stay behind. */
-export type ProbeFace = Pick<Probe, 'name' | 'summary' | 'metrics'> & {
-  /** `postgresql`, `rabbitmq`, `file`: the closed list of monitoring systems, for the `system` label. */
-  readonly system: string
-}
 
 /** What each signal should be: seconds, a ratio, two counts, and the least match ratio. */
 export interface SignalTargets {
@@ -50,6 +44,10 @@ export interface CatalogCheck {
   readonly id: string
   readonly name: string
   readonly probe: string
+  /** `postgresql`, `rabbitmq`, `file`: the closed list of monitoring systems, for the `system` label. */
+  readonly system: string
+  /** Every number it may have, derived ones included: `metricsOf` in evaluate/derived.ts. */
+  readonly metrics: Readonly<Record<string, Metric>>
   readonly everyMs: number
   readonly timeoutMs: number
   readonly paused: boolean
@@ -89,8 +87,6 @@ export interface CatalogPipeline {
 export interface Catalog {
   readonly timezone: string
   readonly pipelines: readonly CatalogPipeline[]
-  /** Every kind of probe a check of the catalog uses. */
-  readonly probes: readonly ProbeFace[]
 }
 
 // ---- what is kept in memory and read without waiting
@@ -228,7 +224,7 @@ export interface DifferencePage {
   readonly rows: readonly DifferenceRow[]
 }
 
-/** One number over time. Derived numbers are stored beside readings, see `hopMetric` in series.ts. */
+/** One number over time: a reading, or one of `derived` in evaluate/derived.ts, stored beside it. */
 export interface SeriesKey {
   readonly check: string
   readonly metric: string
@@ -274,7 +270,7 @@ export interface AlertRow {
   readonly pipeline: string
   readonly check: string
   readonly rule: string
-  readonly signal?: 'lag' | 'errors' | 'dead-letters' | 'duplicates' | 'drift'
+  readonly signal?: Signal
   readonly kind: 'value' | 'no-data' | 'motion'
   readonly severity: Severity
   readonly status: Exclude<AlertStatus, 'quiet'> | 'resolved'
@@ -283,7 +279,7 @@ export interface AlertRow {
   readonly resolvedAt?: Date
   readonly value?: number
   readonly threshold?: number
-  readonly unit?: 'seconds' | 'records' | 'ratio' | 'per_second'
+  readonly unit?: Metric['unit']
   readonly why: string
   readonly acknowledged?: { readonly by: string; readonly at: Date; readonly comment: string }
   readonly notices: readonly NoticeRow[]
