@@ -32,7 +32,7 @@ export function systemOf(url: string): ConnectionSystem | undefined {
 export const databaseUrl = z
   .string('write a URL such as postgres://user@host:5432/database')
   .refine((url) => systemOf(url) !== undefined, { error: `must start with one of ${schemes.join(', ')}`, abort: true })
-  .refine((url) => URL.canParse(url), {
+  .refine((url) => URL.canParse(url) && !new URL(url).hash && !new URL(url).pathname.includes('@'), {
     error: 'is not a URL; in a user or password write @ as %40, / as %2F, # as %23, % as %25',
     abort: true,
   })
