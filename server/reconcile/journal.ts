@@ -34,6 +34,12 @@ export interface Checkpoint {
   readonly compared: boolean
 }
 
+export interface DecisionCount {
+  readonly on: Decision['on']
+  readonly action: Decision['action']
+  readonly rows: number
+}
+
 type Values = Readonly<Record<string, string | null>>
 
 /** One correction as it stands. Its id is the id of its difference, and its idempotency key. */
@@ -78,6 +84,8 @@ export interface Journal {
    */
   slice(result: SliceResult, kept: readonly Judged[]): Promise<void>
   guards(guards: readonly Guard[]): Promise<void>
+  /** How many kept differences call for each action, by the side it would be done on. */
+  decisions(): Promise<readonly DecisionCount[]>
   /** Turns every judged difference that calls for a write into a correction in this state, once. Resolves to how many. */
   open(state: 'proposed' | 'approved', by: string): Promise<number>
   /** At most `rowsMax` corrections in this state and of this action, in the order of their ids, from after this id. */
