@@ -87,19 +87,16 @@ export function readYaml(text: string, env: Environment): Yaml {
       find(0, [], `the file has ${bytes} bytes; at most ${bytesMax} are read`, 'split it into several instances')
       return undefined
     }
-    try {
-      const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
-      for (const { code, message, pos } of [...document.errors, ...document.warnings]) {
-        find(pos[0], [], syntaxWords(code, message))
-      }
-      // A key given twice still leaves a readable file; after other mistakes the rest may mean something else.
-      if (document.errors.some(({ code }) => code !== 'DUPLICATE_KEY')) return undefined
-      return valuesOf(document.contents)
-    } catch (thrown) {
-      if (!(thrown instanceof RangeError)) throw thrown
-      find(0, [], `the file is nested deeper than ${depthMax} levels`)
+    const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
+    const mistakes = [...document.errors, ...document.warnings]
+    if (mistakes.some(({ message }) => /call stack/.test(message))) {
+      find(0, [], `the file nests deeper than ${depthMax} levels`)
       return undefined
     }
+    for (const { code, message, pos } of mistakes) find(pos[0], [], syntaxWords(code, message))
+    // A key given twice still leaves a readable file; after other mistakes the rest may mean something else.
+    if (document.errors.some(({ code }) => code !== 'DUPLICATE_KEY')) return undefined
+    return valuesOf(document.contents)
   }
 
   function valuesOf(contents: Node | null): unknown {

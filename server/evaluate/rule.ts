@@ -43,7 +43,7 @@ export const ruleSchema = z
     recover: threshold.optional().describe('Calms down only past this; one fifth inside the threshold when left out.'),
     for: duration.optional().describe('How long it must last before it fires; 0s fires on the first observation.'),
     recoverFor: duration.optional().describe('How long it must be well before it is called resolved.'),
-    severity: z.enum(['warn', 'crit']).default('warn'),
+    severity: z.enum(['warn', 'crit']).default('warn').describe('How loud it is: crit is to wake somebody.'),
   })
   .refine(({ above, below }) => (above === undefined) !== (below === undefined), {
     error: 'write either `above` or `below`',

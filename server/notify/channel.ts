@@ -24,7 +24,11 @@ const route = z.strictObject({
 
 /** One entry of `channels` in the config: `{ webhook: { url, … }, severities? }`, exactly one kind. */
 export const channelSchema = route
-  .extend(Object.fromEntries(channelKinds.map(({ name, settings }) => [name, settings.optional()])))
+  .extend(
+    Object.fromEntries(
+      channelKinds.map(({ name, settings }) => [name, settings.optional().describe(`Tells by ${name}.`)]),
+    ),
+  )
   .transform((entry, context): ConfiguredChannel => {
     // The kinds are a list, so their keys are not in the entry's type; each value was parsed by its own kind above.
     const given = entry as z.output<typeof route> & Readonly<Record<string, unknown>>

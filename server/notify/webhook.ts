@@ -10,6 +10,7 @@ const retryAfterMsMax = 900_000
 
 const url = z.url({ protocol: /^https?$/, error: 'write an http:// or https:// URL' }).refine(
   (text) => {
+    if (!URL.canParse(text)) return true
     const { username, password } = new URL(text)
     return !username && !password
   },
@@ -17,14 +18,15 @@ const url = z.url({ protocol: /^https?$/, error: 'write an http:// or https:// U
 )
 
 const settings = z.strictObject({
-  url,
+  url: url.describe('Where notices are posted.'),
   secret: z.string().min(16, 'use at least 16 characters').optional().describe('Signs every delivery (HMAC-SHA256).'),
   headers: z
     .record(z.string().regex(/^[A-Za-z0-9-]+$/), z.string().regex(/^[\t\x20-\x7e]*$/, 'use printable ASCII'))
     .default({})
     .refine((headers) => !Object.keys(headers).some((name) => reserved.includes(name.toLowerCase())), {
       error: `these are set by us: ${reserved.join(', ')}`,
-    }),
+    })
+    .describe('Sent along with every delivery, such as an authorization.'),
   timeout: duration.prefault('10s').describe('For the whole delivery, answer included.'),
 })
 

@@ -23,34 +23,50 @@ const limit = z.strictObject({
 })
 
 const corrections = z.strictObject({
-  mode: z.enum(['off', 'propose', 'auto']).default('propose'),
-  via: z.enum(['sql']).default('sql'),
-  limit: limit.prefault({}),
+  mode: z
+    .enum(['off', 'propose', 'auto'])
+    .default('propose')
+    .describe('Whether corrections are not made, wait for a person, or are written within the limits.'),
+  via: z
+    .enum(['sql'])
+    .default('sql')
+    .describe('How they are written: by SQL, each only while the row is as it was judged.'),
+  limit: limit.prefault({}).describe('What a run may need to correct; beyond it nothing is written.'),
 })
 
 const settle = z.strictObject({
   wait: duration.prefault('2s').describe('How long a difference may be on its way before it is looked at again.'),
-  tries: z.int().min(1).max(10).default(3),
+  tries: z.int().min(1).max(10).default(3).describe('How often a difference is looked at again before it counts.'),
 })
 
 /** One pair as the config writes it: a source table and a target table that should agree. */
 export const pairSchema = z.strictObject({
-  id: z.string().regex(/^[a-z0-9][a-z0-9-]*$/, 'use lower case, digits and hyphens'),
-  source: copy,
-  target: copy.extend({
-    columns: z.record(column, column).default({}).describe('Source column to target column, where the names differ.'),
-  }),
+  id: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9-]*$/, 'use lower case, digits and hyphens')
+    .describe('Its name, unique in the whole file.'),
+  source: copy.describe('The table the data comes from.'),
+  target: copy
+    .extend({
+      columns: z.record(column, column).default({}).describe('Source column to target column, where the names differ.'),
+    })
+    .describe('The table it is to agree with.'),
   key: z.array(column).min(1).describe('Source columns that name a row.'),
   columns: z.array(column).min(1).optional().describe('Compare only these source columns, beside the key.'),
   exclude: z.array(column).default([]).describe('Source columns that are not compared.'),
   schedule: z.string().optional().describe('Five cron fields.'),
-  timezone: z.string().default('UTC'),
-  authority: authority.prefault({}),
+  timezone: z.string().default('UTC').describe('Whose clock the schedule goes by: an IANA name such as Europe/Berlin.'),
+  authority: authority.prefault({}).describe('Who is right where the copies differ, field by field.'),
   deletes: z
     .enum(['hold', 'hard'], { error: 'write hold (rows are never deleted) or hard (rows may be deleted)' })
-    .default('hold'),
-  corrections: corrections.prefault({}),
-  settle: settle.prefault({}),
+    .default('hold')
+    .describe(
+      'What becomes of rows that should not be there: hold leaves them alone, hard lets corrections delete them.',
+    ),
+  corrections: corrections.prefault({}).describe('Whether and how differences are put right.'),
+  settle: settle
+    .prefault({})
+    .describe('How long a difference is given to heal by itself: what is still in flight is none.'),
   keep: z.int().min(1).max(1_000_000).default(10_000).describe('Differences kept with their values; all are counted.'),
 })
 
