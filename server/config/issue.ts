@@ -36,7 +36,7 @@ function wordsOf(issue: Issue, path: Path, parsed: Parsed): readonly Finding[] {
       return issue.keys.map(unknown)
     }
     case 'invalid_key':
-      return [{ path, atKey: true, message: `not a name: ${issue.issues[0]?.message ?? issue.message}` }]
+      return [{ path, atKey: true, message: `not a name: ${limitWords(issue.issues[0] ?? issue)}` }]
     case 'invalid_union':
       return unionWords(issue, path, parsed)
     case 'invalid_type':
