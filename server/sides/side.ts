@@ -122,12 +122,13 @@ export type Change =
 
 /**
  * `stale`: the row is no longer as it was judged, and was left alone. `early`: another row may have to be written first
- * (a foreign or unique key refused this one).
+ * (a foreign or unique key refused this one). `unsure`: the connection was lost on the way, so that the row has to be read to
+ * know whether it was written.
  */
 export type ApplyOutcome =
   | { readonly state: 'applied' }
   | { readonly state: 'stale' }
-  | { readonly state: 'failed'; readonly message: string; readonly early?: boolean }
+  | { readonly state: 'failed'; readonly message: string; readonly early?: boolean; readonly unsure?: boolean }
 
 /** Reads of one side that belong to one slice. */
 export interface SliceReader {
@@ -171,5 +172,7 @@ export interface Side {
    * Never throws for a single row: its outcome says what happened. Outcomes come in the order of the changes.
    */
   apply(plan: SidePlan, changes: readonly Change[], signal?: AbortSignal): Promise<readonly ApplyOutcome[]>
+  /** What `apply` would send for one change, as a statement a person can read and run. Sends nothing. */
+  script(plan: SidePlan, change: Change): string
   traffic(): Traffic
 }

@@ -1,0 +1,80 @@
+import type { Key, KeyHash, Side, SidePlan } from '../sides/side.ts'
+import { agrees, look, sameLook, type Look } from './classify.ts'
+
+export interface SettlePolicy {
+  readonly waitMs: number
+  readonly tries: number
+}
+
+export interface SettleVerbs {
+  sleep(ms: number, signal: AbortSignal): Promise<void>
+  settled?(firstLookMs: number): Promise<boolean>
+}
+
+export interface Settled {
+  /** Differed in the same way at two looks in a row. */
+  readonly persistent: readonly Look[]
+  /** The first looks of what has become equal since. */
+  readonly healed: readonly Look[]
+  /** The first looks of what was different at each look, or had no time to arrive. */
+  readonly unsettled: readonly Look[]
+}
+
+/**
+ * Looks again at what differed, after the time a row may need to arrive: what heals was in flight, what differs the same
+ * way twice is persistent. A target that has not yet got as far as the first look proves nothing, so it is waited for.
+ *
+ * Cost: one read by key on each side and try. Waits at most `tries` times.
+ */
+export async function settle(
+  first: readonly Look[],
+  firstLookMs: number,
+  again: (keys: readonly Key[]) => Promise<readonly Look[]>,
+  policy: SettlePolicy,
+  verbs: SettleVerbs,
+  signal: AbortSignal,
+): Promise<Settled> {
+  const persistent: Look[] = []
+  const healed: Look[] = []
+  let open = first.map((one) => ({ first: one, last: one }))
+
+  for (let left = policy.tries; left > 0 && open.length > 0; left--) {
+    if (policy.waitMs > 0) await verbs.sleep(policy.waitMs, signal)
+    if (verbs.settled && !(await verbs.settled(firstLookMs))) continue
+
+    const seen = new Map(
+      (await again(open.map(({ first: { key } }) => key))).map((one) => [JSON.stringify(one.key), one]),
+    )
+    const still: typeof open = []
+    for (const { first: start, last } of open) {
+      const now = seen.get(JSON.stringify(start.key)) ?? { key: start.key, source: [], target: [] }
+      if (agrees(now)) healed.push(start)
+      else if (sameLook(now, last)) persistent.push(now)
+      else still.push({ first: start, last: now })
+    }
+    open = still
+  }
+  return { persistent, healed, unsettled: open.map(({ first: one }) => one) }
+}
+
+/** Keys of one look that are read at a time on both sides at once. */
+const keysAtOnce = 10_000
+
+/** Reads keys on both sides at once: one look at each key that stands anywhere. */
+export async function lookAt(
+  sides: { readonly source: Side; readonly target: Side },
+  plan: { readonly source: SidePlan; readonly target: SidePlan },
+  keys: readonly Key[],
+  signal: AbortSignal,
+): Promise<Look[]> {
+  const looks: Look[] = []
+  for (let start = 0; start < keys.length; start += keysAtOnce) {
+    const some = keys.slice(start, start + keysAtOnce)
+    const [source, target] = await Promise.all<readonly KeyHash[]>([
+      sides.source.hashes(plan.source, some, signal),
+      sides.target.hashes(plan.target, some, signal),
+    ])
+    looks.push(...look(source!, target!))
+  }
+  return looks
+}

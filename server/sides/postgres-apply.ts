@@ -1,0 +1,85 @@
+import type { Sql } from 'postgres'
+import { sentenceOf } from '../fault.ts'
+import { quoted } from './postgres-hash.ts'
+import { matches } from './postgres-rows.ts'
+import type { ApplyOutcome, Change, SidePlan } from './side.ts'
+
+type Values = Readonly<Record<string, string | null>>
+
+/** A statement and its parameters, all of them texts that the statement casts. */
+export interface Statement {
+  readonly text: string
+  readonly parameters: readonly (string | null)[]
+}
+
+/**
+ * One guarded statement for one change: it touches the row only while every observed column still reads as it was judged.
+ * The conditions stand in the outermost WHERE, where the engine checks them again after waiting for another writer.
+ */
+export function statementOf(plan: SidePlan, change: Change): Statement {
+  const parameters: (string | null)[] = []
+  const put = (value: string | null) => `$${parameters.push(value)}::text`
+  const table = `${quoted(plan.ref.schema)}.${quoted(plan.ref.table)}`
+  const casts = new Map([...plan.key, ...plan.columns].map(({ name, cast }) => [name, cast]))
+
+  const named = (alias: string) =>
+    plan.key.map((column, place) => matches(column, alias, put(change.key[place]!))).join(' and ')
+  const judged = (alias: string, values: Values) =>
+    Object.entries(values).map(([name, value]) => `${alias}.${quoted(name)}::text is not distinct from ${put(value)}`)
+  const value = ([name, value]: [string, string | null]) => `${put(value)}::${casts.get(name) ?? 'text'}`
+
+  // Without a unique key somebody may have added a second row of this name since: then neither is touched.
+  const single = (alias: string) =>
+    plan.unique ? [] : [`(select count(*) from ${table} as ${alias} where ${named(alias)}) = 1`]
+
+  switch (change.action) {
+    case 'insert': {
+      const entries = Object.entries(change.values)
+      const text = `insert into ${table} (${entries.map(([name]) => quoted(name)).join(', ')}) overriding system value
+        select ${entries.map(value).join(', ')}
+        where not exists (select 1 from ${table} as t where ${named('t')}) on conflict do nothing`
+      return { text, parameters }
+    }
+    case 'update': {
+      const sets = Object.entries(change.values).map((entry) => `${quoted(entry[0])} = ${value(entry)}`)
+      const conditions = [named('t'), ...judged('t', change.judged), ...single('u')]
+      return { text: `update ${table} as t set ${sets.join(', ')} where ${conditions.join(' and ')}`, parameters }
+    }
+    case 'delete': {
+      const conditions = [named('t'), ...judged('t', change.judged)]
+      if (change.copy) {
+        const one = [named('u'), ...judged('u', change.judged)].join(' and ')
+        const place = `(t.tableoid, t.ctid) = (select u.tableoid, u.ctid from ${table} as u where ${one} limit 1)`
+        conditions.push(place)
+      } else conditions.push(...single('u'))
+      return { text: `delete from ${table} as t where ${conditions.join(' and ')}`, parameters }
+    }
+  }
+}
+
+const literal = (value: string | null) => (value === null ? 'null' : `'${value.replaceAll("'", "''")}'`)
+
+/** The same statement with its values written in, on one line, for people. Reads right with standard strings, the default. */
+export function scriptOf(plan: SidePlan, change: Change): string {
+  const { text, parameters } = statementOf(plan, change)
+  const parts = text.split(/\$(\d+)::text/)
+  return `${parts.map((part, place) => (place % 2 === 0 ? part.replaceAll(/\s+/g, ' ') : `${literal(parameters[Number(part) - 1]!)}::text`)).join('')};`
+}
+
+// Foreign key, unique and exclusion violations: another row of the same run may clear the way.
+const early = new Set(['23503', '23505', '23P01'])
+
+/** Sends one change and says what became of it. */
+export async function applyOne(writer: Sql, plan: SidePlan, change: Change): Promise<ApplyOutcome> {
+  const { text, parameters } = statementOf(plan, change)
+  try {
+    const { count } = await writer.unsafe(text, [...parameters])
+    return count === 1 ? { state: 'applied' } : { state: 'stale' }
+  } catch (thrown) {
+    const { code = '', severity } = thrown as { code?: string; severity?: string }
+    const failed = { state: 'failed', message: sentenceOf(thrown) } as const
+    // Only an ERROR of the server says that nothing was written; a lost connection says nothing at all.
+    if (severity !== 'ERROR') return { ...failed, unsure: true }
+    return early.has(code) ? { ...failed, early: true } : failed
+  }
+}

@@ -1,0 +1,81 @@
+import { canonical, columnHash, quoted } from './postgres-hash.ts'
+import { keyAndHash, rowsOf } from './postgres-slice.ts'
+import type { ComparedColumn, FetchedRow, Key, KeyHash, SidePlan } from './side.ts'
+
+/** A Postgres array of texts, to be cast on the other side: every parameter we send is a text. */
+export const arrayText = (values: readonly string[]): string =>
+  `{${values.map((value) => `"${value.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`).join(',')}}`
+
+const integers = new Set(['smallint', 'integer', 'bigint'])
+
+/** The classes whose canonical text a type of that class reads back, so that its own index can find the row. */
+const castOf: Readonly<Partial<Record<ComparedColumn['class'], (cast: string) => string | undefined>>> = {
+  boolean: () => 'boolean',
+  integer: () => 'int8',
+  numeric: (cast) => (cast === 'numeric' ? 'numeric' : undefined),
+  uuid: () => 'uuid',
+  date: () => 'date',
+  text: (cast) =>
+    cast === 'text' || cast === 'character varying'
+      ? 'text'
+      : ['bpchar', 'citext', 'name'].includes(cast)
+        ? cast
+        : undefined,
+}
+
+/** Compares a key column with canonical text, through the column's own type wherever an index could answer that. */
+export function matches(column: ComparedColumn, row: string, text: string): string {
+  const value = `${row}.${quoted(column.name)}`
+  if (column.class === 'numeric' && integers.has(column.cast)) {
+    return `${value} = case when ${text} ~ '^-?[0-9]{1,18}$' then ${text}::int8 end`
+  }
+  if (column.class === 'timestamp') {
+    const zoned = column.cast === 'timestamp with time zone' ? ` at time zone interval '0'` : ''
+    return `${value} = ${text}::timestamp${zoned}`
+  }
+  const cast = castOf[column.class]?.(column.cast)
+  return cast ? `${value} = ${text}::${cast}` : `${canonical(column, row)} = ${text}`
+}
+
+const wanted = (plan: SidePlan) =>
+  `unnest(${plan.key.map((_, place) => `$${place + 1}::text::text[]`).join(', ')}) as w(${plan.key
+    .map((_, place) => `k${place}`)
+    .join(', ')})`
+
+const joined = (plan: SidePlan) => plan.key.map((column, place) => matches(column, 't', `w.k${place}`)).join(' and ')
+
+/** One parameter for each key column: the texts of that column, as an array. */
+export const keyParameters = (plan: SidePlan, keys: readonly Key[]): string[] =>
+  plan.key.map((_, place) => arrayText(keys.map((key) => key[place]!)))
+
+export const hashesSql = (plan: SidePlan): string =>
+  `select d.* from ${wanted(plan)} join lateral (select ${keyAndHash(plan)} from ${rowsOf(plan)} where ${joined(plan)}) as d on true`
+
+export function fetchSql(plan: SidePlan): string {
+  const values = [...plan.key, ...plan.columns].map(({ name }, place) => `t.${quoted(name)}::text as v${place}`)
+  const hashes = plan.columns.map((column, place) => `(${columnHash(column, plan.method, 't')})::text as h${place}`)
+  return `select d.* from ${wanted(plan)} join lateral (
+    select ${[keyAndHash(plan), ...values, ...hashes].join(', ')} from ${rowsOf(plan)} where ${joined(plan)}) as d on true`
+}
+
+type Answer = Readonly<Record<string, string | null>>
+
+export const keyHashOf = (plan: SidePlan, row: Answer): KeyHash => ({
+  key: plan.key.map((_, place) => row[`k${place}`]!),
+  hash: row.hash!,
+})
+
+export function fetchedRowOf(plan: SidePlan, row: Answer): FetchedRow {
+  const names = [...plan.key, ...plan.columns].map(({ name }) => name)
+  return {
+    ...keyHashOf(plan, row),
+    values: Object.fromEntries(names.map((name, place) => [name, row[`v${place}`] ?? null])),
+    hashes: plan.columns.map((_, place) => row[`h${place}`] ?? null),
+  }
+}
+
+/** A collation may hold two keys for equal that we do not: rows nobody asked for are left out. */
+export function onlyAsked<T extends { readonly key: Key }>(rows: readonly T[], keys: readonly Key[]): T[] {
+  const asked = new Set(keys.map((key) => JSON.stringify(key)))
+  return rows.filter(({ key }) => asked.has(JSON.stringify(key)))
+}

@@ -1,0 +1,102 @@
+import { keyHash, quoted, rowHash, canonical } from './postgres-hash.ts'
+import type { Cut, SidePlan, Slice } from './side.ts'
+
+const int8 = { min: -(2n ** 63n), max: 2n ** 63n - 1n }
+const bucketShift = 20
+
+/** The rows of a plan under the alias `t`. In a subquery, so that no name in the condition can meet one of ours. */
+export const rowsOf = ({ ref, where }: SidePlan): string => {
+  const table = `${quoted(ref.schema)}.${quoted(ref.table)}`
+  return where === undefined ? `${table} as t` : `(select * from ${table} where (${where}\n)) as t`
+}
+
+// Quoted, because `-9223372036854775808::int8` is read as the negation of a number too large.
+const big = (value: bigint) => `'${value}'::int8`
+const bigs = (values: readonly bigint[]) => `'{${values.join(',')}}'::int8[]`
+
+type Range = Extract<Slice, { kind: 'range' }>
+
+/**
+ * The bucket of a row, for statements that walk the whole table. Differences of keys that do not fit 64 bits are taken as
+ * numerics, which is slower and rare.
+ */
+function bucketOf(plan: SidePlan, slice: Slice, cut: Cut): string {
+  if (slice.kind === 'hash' && cut.kind === 'hash') {
+    return `((${keyHash(plan, 't')}) >> ${bucketShift}) & ${cut.buckets - 1}`
+  }
+  const { from, to } = slice as Range
+  const key = `t.${quoted(plan.key[0]!.name)}`
+  const width = (cut as Extract<Cut, { kind: 'range' }>).width
+  return to - from <= int8.max
+    ? `(${key}::int8 - ${big(from)}) / ${big(width)}`
+    : `div(${key}::numeric - '${from}'::numeric, '${width}'::numeric)::int8`
+}
+
+function within(plan: SidePlan, slice: Slice): string {
+  if (slice.kind === 'hash')
+    return slice.parts === 1 ? 'true' : `(${keyHash(plan, 't')}) & ${slice.parts - 1} = ${slice.part}`
+  const key = `t.${quoted(plan.key[0]!.name)}`
+  return `${key} >= ${big(slice.from)} and ${key} <= ${big(slice.to)}`
+}
+
+/**
+ * One statement for all buckets of a slice, answering one text `bucket,rows,sum;…`: a tenth of the cost of as many rows.
+ *
+ * By an index it is one aggregate a bucket: the planner takes the number of groups of a GROUP BY for the number of keys,
+ * and spills a large table to disk.
+ */
+export function digestSql(plan: SidePlan, slice: Slice, cut: Cut): string {
+  const hash = rowHash(plan, 't')
+  const buckets =
+    slice.kind === 'range' && cut.kind === 'range' && plan.ordered
+      ? walked(plan, slice, cut.width, hash)
+      : `select ${bucketOf(plan, slice, cut)} as bucket, count(*) as rows, sum(${hash}) as sum
+         from ${rowsOf(plan)} where ${within(plan, slice)} group by 1`
+  return `select string_agg(bucket || ',' || rows || ',' || sum, ';') as answer from (${buckets}) as d`
+}
+
+function walked(plan: SidePlan, { from, to }: Range, width: bigint, hash: string): string {
+  const key = `t.${quoted(plan.key[0]!.name)}`
+  // The last bucket may end beyond the largest integer there is.
+  const lastStart = to - (width - 1n) < int8.min ? int8.min : to - (width - 1n)
+  const end = `case when b.start > ${big(lastStart)} then ${big(to)} else b.start + ${big(width - 1n)} end`
+  return `select b.place - 1 as bucket, d.rows, d.sum
+    from generate_series(${big(from)}, ${big(to)}, ${big(width)}) with ordinality as b(start, place)
+    cross join lateral (
+      select count(*) as rows, sum(${hash}) as sum from ${rowsOf(plan)} where ${key} >= b.start and ${key} <= ${end}
+    ) as d where d.rows > 0`
+}
+
+/** The key's canonical texts as `k0, k1, …` and the row's hash as `hash`. */
+export const keyAndHash = (plan: SidePlan): string =>
+  [
+    ...plan.key.map((column, place) => `${canonical(column, 't')} as k${place}`),
+    `(${rowHash(plan, 't')})::text as hash`,
+  ].join(', ')
+
+export function listSql(plan: SidePlan, slice: Slice, cut: Cut, buckets: readonly bigint[]): string {
+  if (slice.kind === 'range' && cut.kind === 'range' && plan.ordered) {
+    const key = `t.${quoted(plan.key[0]!.name)}`
+    const ranges = rangesOf(slice, cut.width, buckets)
+    return `select d.* from unnest(${bigs(ranges.map(({ from }) => from))}, ${bigs(ranges.map(({ to }) => to))}) as b(first, last)
+      cross join lateral (
+        select ${keyAndHash(plan)} from ${rowsOf(plan)} where ${key} >= b.first and ${key} <= b.last offset 0
+      ) as d`
+  }
+  return `select ${keyAndHash(plan)} from ${rowsOf(plan)}
+    where ${within(plan, slice)} and ${bucketOf(plan, slice, cut)} = any(${bigs(buckets)})`
+}
+
+/** The keys of these buckets, neighbours joined. */
+function rangesOf(slice: Range, width: bigint, buckets: readonly bigint[]): { from: bigint; to: bigint }[] {
+  const ranges: { from: bigint; to: bigint }[] = []
+  for (const bucket of buckets.toSorted((one, other) => (one < other ? -1 : 1))) {
+    const from = slice.from + bucket * width
+    const end = from + width - 1n
+    const to = end < slice.to ? end : slice.to
+    const before = ranges.at(-1)
+    if (before && before.to + 1n === from) before.to = to
+    else ranges.push({ from, to })
+  }
+  return ranges
+}

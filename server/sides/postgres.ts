@@ -1,0 +1,137 @@
+import type { PendingQuery, Row, Sql } from 'postgres'
+import { postgresFault, type Postgres } from '../connect/postgres.ts'
+import { applyOne, scriptOf } from './postgres-apply.ts'
+import { describePostgres } from './postgres-describe.ts'
+import { handshakeSql, quoted } from './postgres-hash.ts'
+import { fetchedRowOf, fetchSql, hashesSql, keyHashOf, keyParameters, onlyAsked } from './postgres-rows.ts'
+import { digestSql, listSql, rowsOf } from './postgres-slice.ts'
+import type { Digest, KeyHash, Side, SidePlan, SliceReader } from './side.ts'
+
+/** Rows that cross the wire at a time while listing, and keys that are asked for at a time. */
+const batchRows = 5_000
+const keysPerStatement = 1_000
+
+type Answer = Record<string, string | null>
+
+/** A table in PostgreSQL 11 or newer, or in the embedded one. Its native hash needs 14. */
+export function postgresSide(client: Postgres): Side {
+  const { sql, name } = client
+  const ask = <T extends Row>(text: string, parameters: string[], signal?: AbortSignal) =>
+    client.ask(sql.unsafe<T[]>(text, parameters), signal)
+
+  const byKey = async <T>(
+    text: string,
+    plan: SidePlan,
+    keys: readonly (readonly string[])[],
+    of: (row: Answer) => T,
+    signal?: AbortSignal,
+  ) => {
+    const rows: T[] = []
+    for (let start = 0; start < keys.length; start += keysPerStatement) {
+      const some = keys.slice(start, start + keysPerStatement)
+      rows.push(...(await ask<Answer>(text, keyParameters(plan, some), signal)).map(of))
+    }
+    return rows
+  }
+
+  return {
+    name,
+    describe: (ref, signal) => describePostgres(client, ref, signal),
+
+    async handshake(signal) {
+      try {
+        const [row] = await ask<{ answer: string }>(handshakeSql(), [], signal)
+        return row!.answer
+      } catch (thrown) {
+        // An engine without one of the functions has no native hash; anything else is a fault.
+        if ((thrown as { cause?: { code?: string } }).cause?.code === '42883') return ''
+        throw thrown
+      }
+    },
+
+    async bounds(plan, signal) {
+      const key = `t.${quoted(plan.key[0]!.name)}`
+      const text = `select min(${key})::text as first, max(${key})::text as last from ${rowsOf(plan)}`
+      const [row] = await ask<{ first: string | null; last: string | null }>(text, [], signal)
+      return row!.first === null || row!.last === null ? undefined : { from: BigInt(row!.first), to: BigInt(row!.last) }
+    },
+
+    async count(plan, signal) {
+      const [row] = await ask<{ rows: string }>(`select count(*)::text as rows from ${rowsOf(plan)}`, [], signal)
+      return Number(row!.rows)
+    },
+
+    async keyless(plan, signal) {
+      const nullable = plan.key.filter((column) => column.nullable)
+      if (nullable.length === 0) return 0
+      const some = nullable.map((column) => `t.${quoted(column.name)} is null`).join(' or ')
+      const text = `select count(*)::text as rows from ${rowsOf(plan)} where ${some}`
+      const [row] = await ask<{ rows: string }>(text, [], signal)
+      return Number(row!.rows)
+    },
+
+    async snapshot<T>(work: (reader: SliceReader) => Promise<T>, signal?: AbortSignal): Promise<T> {
+      // The embedded database is one session: a transaction of ours would make everybody else wait.
+      if (client.embedded) return work(readerOf(client, sql))
+      signal?.throwIfAborted()
+      const outcome = await sql
+        .begin('isolation level repeatable read read only', async (tx) => ({ value: await work(readerOf(client, tx)) }))
+        .catch((thrown: unknown) => {
+          signal?.throwIfAborted()
+          throw postgresFault(name, thrown)
+        })
+      return outcome.value as T
+    },
+
+    async fetch(plan, keys, signal) {
+      const rows = await byKey(fetchSql(plan), plan, keys, (row) => fetchedRowOf(plan, row), signal)
+      return onlyAsked(rows, keys)
+    },
+
+    async hashes(plan, keys, signal) {
+      const rows = await byKey(hashesSql(plan), plan, keys, (row) => keyHashOf(plan, row), signal)
+      return onlyAsked(rows, keys)
+    },
+
+    async apply(plan, changes, signal) {
+      signal?.throwIfAborted()
+      const writer = client.writable()
+      return Promise.all(changes.map((change) => applyOne(writer, plan, change)))
+    },
+
+    script: scriptOf,
+    traffic: () => client.traffic(),
+  }
+}
+
+/** Slices are cut into statements with their numbers written in, so that the planner sees them. */
+function readerOf(client: Postgres, sql: Pick<Sql, 'unsafe'>): SliceReader {
+  return {
+    async digest(plan, slice, cut, signal) {
+      const asked = sql.unsafe<{ answer: string | null }[]>(digestSql(plan, slice, cut))
+      const [row] = await client.ask(asked, signal)
+      return row!.answer === null ? [] : row!.answer.split(';').map(digestOf)
+    },
+
+    async *list(plan, slice, cut, buckets, signal) {
+      const asked: PendingQuery<Answer[]> = sql.unsafe(listSql(plan, slice, cut, buckets))
+      const batch = (rows: readonly Answer[]): readonly KeyHash[] => rows.map((row) => keyHashOf(plan, row))
+      // A cursor keeps a transaction open between batches, which the embedded database must not have.
+      if (client.embedded) return yield batch(await client.ask(asked, signal))
+      try {
+        for await (const rows of asked.cursor(batchRows)) {
+          signal?.throwIfAborted()
+          yield batch(rows)
+        }
+      } catch (thrown) {
+        signal?.throwIfAborted()
+        throw postgresFault(client.name, thrown)
+      }
+    },
+  }
+}
+
+function digestOf(text: string): Digest {
+  const [bucket, rows, sum] = text.split(',') as [string, string, string]
+  return { bucket: BigInt(bucket), rows: Number(rows), sum }
+}
