@@ -1,5 +1,6 @@
-import { describe, expect, it } from 'vitest'
 import { readFileSync, readdirSync } from 'node:fs'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
 import { loadConfig } from '../server/config/load.ts'
 import { problemsText } from '../server/config/problem.ts'
 import { env, probes } from './config-probes.ts'
@@ -92,7 +93,10 @@ describe('a config file without a mistake', () => {
   })
 
   it('is read the same with Windows line ends and a byte order mark', () => {
-    expect(configOf(`\uFEFF${whole.replaceAll('\n', '\r\n')}`).pipelines).toEqual(config.pipelines)
+    const windows = `\uFEFF${whole.replaceAll('\n', '\r\n')}`
+    expect(configOf(windows).pipelines).toEqual(config.pipelines)
+    expect(problemsOf(windows.replace('store', 'stored'))).toMatch(/^tallyman.yaml:1:1: stored/)
+    expect(problemsOf(windows.replace('80', '-80'))).toMatch(/^tallyman.yaml:2:32: server.port/)
   })
 
   it.each([
@@ -185,6 +189,40 @@ describe('a problem', () => {
       expect(problemsOf(text)).not.toContain('hunter2')
     }
   })
+})
+
+it('never throws, and points into the file, whatever was torn out of it or put into it', () => {
+  const pieces = fc.constantFrom(
+    '',
+    ' ',
+    '\n',
+    '\n  ',
+    ': ',
+    '- ',
+    '*lag',
+    '&x ',
+    '{',
+    '}',
+    '[',
+    ']',
+    '"',
+    '${',
+    '1',
+    '~',
+    '<<: ',
+  )
+  const tear = fc.tuple(fc.nat(whole.length), fc.nat(40), pieces)
+  fc.assert(
+    fc.property(fc.array(tear, { minLength: 1, maxLength: 3 }), (tears) => {
+      const torn = tears.reduce((text, [at, length, put]) => text.slice(0, at) + put + text.slice(at + length), whole)
+      const loaded = load(torn)
+      const ends = torn.split('\n').map(({ length }) => length + 1)
+      for (const { line, column } of 'problems' in loaded ? loaded.problems : []) {
+        expect([line, column, column <= ends[line - 1]!]).toEqual([line, column, true])
+      }
+    }),
+    { numRuns: 150 },
+  )
 })
 
 describe('a config file past a limit', () => {

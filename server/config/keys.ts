@@ -6,6 +6,7 @@ export interface SchemaNode {
   readonly type?: string
   readonly description?: string
   readonly default?: unknown
+  readonly pattern?: string
   readonly const?: unknown
   readonly enum?: readonly unknown[]
   readonly properties?: Readonly<Record<string, SchemaNode>>

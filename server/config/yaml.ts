@@ -1,15 +1,4 @@
-import {
-  isAlias,
-  isMap,
-  isScalar,
-  isSeq,
-  LineCounter,
-  parseDocument,
-  type Node,
-  type Pair,
-  type YAMLMap,
-  type YAMLSeq,
-} from 'yaml'
+import { isAlias, isMap, isScalar, isSeq, parseDocument, type Node, type Pair, type YAMLMap, type YAMLSeq } from 'yaml'
 import type { Finding, Path } from './problem.ts'
 import { isRecord } from './raw.ts'
 import { substitute, type Environment } from './reference.ts'
@@ -57,14 +46,17 @@ interface Spot {
  * Reads YAML 1.2 (with merge keys) and puts the environment in, value by value. Nothing is thrown: a mistake is a
  * finding, and what is around it is still read. A file past a limit is not read at all.
  */
-export function readYaml(text: string, env: Environment): Yaml {
-  const lines = new LineCounter()
+export function readYaml(file: string, env: Environment): Yaml {
+  // A byte order mark is no column.
+  const text = file.replace(/^\uFEFF/, '')
+  const starts = [0, ...[...text.matchAll(/\n/g)].map(({ index }) => index + 1)]
   const findings: PlacedFinding[] = []
   const spots = new Map<string, Spot>()
   const secrets: { readonly key: string; readonly name: string; readonly value: string }[] = []
+  // Counted here, because the parser's own counter loses lines inside what it cannot parse.
   const placeOf = (offset: number): Place => {
-    const { line, col } = lines.linePos(offset)
-    return { line: Math.max(1, line), column: Math.max(1, col) }
+    const line = starts.findLastIndex((start) => start <= offset)
+    return { line: line + 1, column: Math.min(offset, text.length) - starts[line]! + 1 }
   }
   const find = (offset: number, path: Path, message: string, hint = '') =>
     void findings.push({ place: placeOf(offset), path, message, hint })
@@ -87,7 +79,7 @@ export function readYaml(text: string, env: Environment): Yaml {
       find(0, [], `the file has ${bytes} bytes; at most ${bytesMax} are read`, 'split it into several instances')
       return undefined
     }
-    const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
+    const document = parseDocument(text, { prettyErrors: false })
     const mistakes = [...document.errors, ...document.warnings]
     if (mistakes.some(({ message }) => /call stack/.test(message))) {
       find(0, [], `the file nests deeper than ${depthMax} levels`)
