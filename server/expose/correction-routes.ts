@@ -1,13 +1,14 @@
 import { z } from '@hono/zod-openapi'
 import type { Actions } from './reads.ts'
-import { answers, body, byId, route, routes } from './route.ts'
+import { answers, body, route, routes } from './route.ts'
+import { runId } from './run-routes.ts'
 
 const idsMax = 10_000
 
 /** Which corrections: those of the named differences, or all that wait. Naming neither would be a guess. */
 const choice = z
   .strictObject({
-    ids: z.array(z.string().min(1).max(64)).min(1).max(idsMax).optional().describe('Ids of differences.'),
+    ids: z.array(z.guid('is not the id of a difference')).min(1).max(idsMax).optional().describe('Ids of differences.'),
     all: z.literal(true).optional().describe('Every correction that waits.'),
   })
   .refine(({ ids, all }) => (ids === undefined) !== (all === undefined), { error: 'write either `ids` or `all: true`' })
@@ -20,7 +21,7 @@ const verb = <V extends 'approve' | 'reject'>(verdict: V, summary: string) =>
     path: `/api/v1/runs/{id}/corrections/${verdict}` as const,
     tags: ['corrections'],
     summary,
-    request: { params: byId('A run whose corrections wait.'), body: body(choice) },
+    request: { params: runId, body: body(choice) },
     responses: answers(decided, 'Those already decided are left as they are.'),
   })
 

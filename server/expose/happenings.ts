@@ -1,6 +1,7 @@
 import type { z } from '@hono/zod-openapi'
+import { inWords } from '../evaluate/words.ts'
 import type { AlertRow, RunRow } from './reads.ts'
-import { age, grouped } from './signals.ts'
+import { grouped } from './signals.ts'
 import type { happeningView } from './views.ts'
 
 export type Happening = z.output<typeof happeningView>
@@ -45,7 +46,7 @@ function ofAlert(alert: AlertRow): Happening[] {
       at: alert.resolvedAt.toISOString(),
       state: 'ok',
       title: `${subject}: resolved`,
-      detail: `It lasted ${age(lasted)}.`,
+      detail: `It lasted ${inWords(lasted)}.`,
       href,
     })
   }

@@ -171,7 +171,7 @@ export interface RunRow {
   readonly applied: number
 }
 
-export interface SliceRow extends Omit<SliceResult, 'state' | 'rows' | 'inFlight'> {
+export interface SliceRow extends Pick<SliceResult, 'ordinal' | 'from' | 'to' | 'counts' | 'fault'> {
   readonly state: 'pending' | SliceResult['state']
 }
 

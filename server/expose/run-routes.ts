@@ -5,7 +5,8 @@ import { accepts, answers, byId, route, routes } from './route.ts'
 import { differenceOf, differencesOf, runOf, summaryOf, type RunPlace } from './run.ts'
 import { differencesView, runsView, runView } from './views.ts'
 
-const runId = z.strictObject({ id: z.string().regex(/^[A-Za-z0-9-]{1,64}$/, 'is not the id of a run') })
+/** The path of one run. Ids are UUIDs, and the store refuses anything else in words of its own. */
+export const runId = z.strictObject({ id: z.guid('is not the id of a run') })
 const count = (max: number) => z.coerce.number<string>().pipe(z.int().min(0).max(max))
 const limitMax = 500
 const offsetMax = 100_000_000

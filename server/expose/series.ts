@@ -1,7 +1,7 @@
 import type { z } from '@hono/zod-openapi'
 import type { Signal } from '../../checks/probe.ts'
 import type { Rule } from '../evaluate/rule.ts'
-import { heldMs } from './freshness.ts'
+import { staleAfterMs } from '../evaluate/standing.ts'
 import { leadHop } from './measured.ts'
 import { sparkId } from './narrow.ts'
 import type { AlertRow, CatalogPipeline, RunRow, SampleBucket, SeriesKey, SilenceRow, Snapshot } from './reads.ts'
@@ -103,7 +103,7 @@ export function seriesOf(
       lines: drawing.keys.map(({ name, role, ...key }) => {
         const check = pipeline.checks.find(({ id }) => id === key.check)
         // Verdicts come when runs do: between two nights there is no silence to draw.
-        const gapMs = check ? heldMs(check) : Infinity
+        const gapMs = check ? staleAfterMs(check.everyMs) : Infinity
         return { name, role, points: pointsOf(byKey.get(sparkId(key)) ?? [], { gapMs, bucketMs }) }
       }),
     })),

@@ -1,6 +1,7 @@
 import type { z } from '@hono/zod-openapi'
 import { signals, type Signal } from '../../checks/probe.ts'
 import type { AlertStanding } from '../evaluate/standing.ts'
+import { inWords } from '../evaluate/words.ts'
 import { isFresh } from './freshness.ts'
 import { leadHop, measuredOf, silentChecks, type Measured } from './measured.ts'
 import type { CatalogPipeline, SeriesKey, SignalTargets, Snapshot } from './reads.ts'
@@ -107,7 +108,7 @@ const find: Record<Signal, Find> = {
     const found = fromReadings(snapshot, pipeline, now, 'dead-letters', sum)
     const ages = measuredOf(snapshot.standing, pipeline, 'dead-letters', now)
     const oldest = Math.max(...ages.filter(({ about }) => about.unit === 'seconds').map(({ value }) => value))
-    return Number.isFinite(oldest) && found.value ? { ...found, note: `oldest ${age(oldest)}` } : found
+    return Number.isFinite(oldest) && found.value ? { ...found, note: `oldest ${inWords(oldest)}` } : found
   },
 
   duplicates: (snapshot, pipeline, now) => fromReadings(snapshot, pipeline, now, 'duplicates', sum),
@@ -197,11 +198,3 @@ const sayWhy = (fault: { message: string } | undefined, check: string) =>
 
 const sum = (...values: number[]) => values.reduce((total, value) => total + value, 0)
 export const grouped = (count: number): string => count.toLocaleString('en-US').replaceAll(',', '\u202f')
-
-/** `48 s`, `6.9 m`, `3 d`: one decimal below 10, none above. */
-export function age(seconds: number): string {
-  const [size, unit] =
-    seconds < 60 ? [1, 's'] : seconds < 5_400 ? [60, 'm'] : seconds < 172_800 ? [3_600, 'h'] : [86_400, 'd']
-  const value = seconds / (size as number)
-  return `${value < 10 && value % 1 >= 0.05 ? value.toFixed(1) : value.toFixed(0)}\u202f${unit}`
-}
