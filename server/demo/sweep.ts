@@ -53,8 +53,10 @@ async function sweepContacts({ crm, billing }: Databases): Promise<void> {
   await billing`delete from contacts where contact_id in ${billing(surplus.map(({ id }) => id))}`
 }
 
-/** The embedded database has nobody who vacuums in the background. */
+/** The embedded database has nobody in the background who vacuums, or lets go of its log at checkpoints. */
 export async function vacuum({ crm, billing }: Databases): Promise<void> {
   for (const name of crmNames) await crm.unsafe(`vacuum (analyze) ${name}`)
   for (const name of billingNames) await billing.unsafe(`vacuum (analyze) ${name}`)
+  await crm.unsafe('checkpoint')
+  await billing.unsafe('checkpoint')
 }
