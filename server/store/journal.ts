@@ -1,4 +1,4 @@
-import { and, asc, count, eq, inArray, sql } from 'drizzle-orm'
+import { and, asc, count, eq, gt, inArray, sql } from 'drizzle-orm'
 import type { Checkpoint, Correction, Journal, Judged, Step } from '../reconcile/journal.ts'
 import type { CorrectionState, Difference } from '../reconcile/records.ts'
 import type { Db } from './open.ts'
@@ -33,6 +33,14 @@ export function runJournal(db: Db, { run, pair }: { run: string; pair: string })
     async guards(guards) {
       await db.update(runs).set({ guards }).where(eq(runs.id, run))
     },
+    async decisions() {
+      const on = sql<'source' | 'target'>`${decisions.decision} ->> 'on'`
+      return db
+        .select({ on, action: decisions.action, rows: count() })
+        .from(decisions)
+        .where(eq(decisions.runId, run))
+        .groupBy(on, decisions.action)
+    },
     async open(state, by) {
       await db.transaction(async (tx) => {
         await tx.execute(sql`
@@ -48,9 +56,16 @@ export function runJournal(db: Db, { run, pair }: { run: string; pair: string })
       const [opened] = await db.select({ rows: count() }).from(corrections).where(eq(corrections.runId, run))
       return opened?.rows ?? 0
     },
-    async corrections(state, action, rowsMax) {
+    async corrections(state, action, rowsMax, after) {
       const rows = await selectJudged(db)
-        .where(and(eq(corrections.runId, run), eq(corrections.state, state), eq(corrections.action, action)))
+        .where(
+          and(
+            eq(corrections.runId, run),
+            eq(corrections.state, state),
+            eq(corrections.action, action),
+            ...(after === undefined ? [] : [gt(corrections.id, after)]),
+          ),
+        )
         .orderBy(asc(corrections.id))
         .limit(rowsMax)
       return rows.map(correctionOf)
@@ -95,16 +110,21 @@ async function insertJudged(tx: Tx, run: string, slice: number, judged: readonly
 }
 
 async function advance(tx: Tx, run: string, pair: string, steps: readonly Step[]): Promise<ReadonlySet<string>> {
-  const moved = new Set<string>()
-  for (const { id, from, to, message, audit } of steps) {
-    const decided = to === 'approved' || to === 'rejected' ? { decidedBy: audit.by } : {}
-    const rows = await tx
-      .update(corrections)
-      .set({ state: to, message, updatedAt: sql`now()`, ...decided })
-      .where(and(eq(corrections.runId, run), eq(corrections.id, id), eq(corrections.state, from)))
-      .returning({ id: corrections.id })
-    if (rows.length > 0) moved.add(id)
-  }
+  const wanted = steps.map(({ id, from, to, message, audit }) => ({
+    id,
+    was: from,
+    next: to,
+    message,
+    by: to === 'approved' || to === 'rejected' ? audit.by : null,
+  }))
+  const rows = (await tx.execute(sql`
+    update corrections as c
+    set state = w.next, message = w.message, decided_by = coalesce(w.by, c.decided_by), updated_at = now()
+    from jsonb_to_recordset(${JSON.stringify(wanted)}::jsonb)
+      as w(id text, was text, next text, message text, by text)
+    where c.run_id = ${run} and c.id = w.id and c.state = w.was
+    returning c.id`)) as unknown as readonly { id: string }[]
+  const moved = new Set(rows.map(({ id }) => id))
   const entries = steps.filter(({ id }) => moved.has(id))
   if (entries.length > 0) {
     await tx.insert(audits).values(

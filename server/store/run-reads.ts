@@ -1,4 +1,4 @@
-import { and, asc, count, desc, eq, gt, gte, sql } from 'drizzle-orm'
+import { and, asc, count, desc, eq, gt, gte, inArray, sql } from 'drizzle-orm'
 import { alias } from 'drizzle-orm/pg-core'
 import type { SliceResult } from '../reconcile/records.ts'
 import { differenceOf, tally } from './journal.ts'
@@ -75,7 +75,7 @@ function sliceRows(planned: readonly { ordinal: number; from: string; to: string
   const byOrdinal = new Map(done.map((slice) => [slice.ordinal, slice]))
   return planned.map(({ ordinal, from, to }) => {
     const slice = byOrdinal.get(ordinal)
-    return slice ?? { ordinal, from, to, state: 'pending' as const, counts: none }
+    return slice ?? { ordinal, from, to, state: 'pending' as const, counts: none, unsettled: 0 }
   })
 }
 
@@ -148,6 +148,24 @@ const differenceRow = (row: Awaited<ReturnType<ReturnType<typeof selectDifferenc
   ...(row.correction?.decidedBy ? { decidedBy: row.correction.decidedBy } : {}),
 })
 
+/**
+ * How the copies stand since a run has written: what it found, less what was corrected, plus what its look at the
+ * corrected keys still found.
+ */
+function asItIsNow(run: StoredRun, corrected: readonly { run: string; kind: Kind; rows: number }[]) {
+  const row = runRow(run, {})
+  const { result } = run
+  if (!result?.after || !row.counts) return row
+  const left = (kind: Kind) => {
+    const gone = corrected.find((one) => one.run === run.id && one.kind === kind)?.rows ?? 0
+    return Math.max(0, result.differences[kind] - gone) + result.after![kind]
+  }
+  const counts = { missing: left('missing'), extra: left('extra'), changed: left('changed') }
+  const keys = result.rows.source + result.differences.extra
+  const differing = counts.missing + counts.extra + counts.changed
+  return { ...row, counts, ...(keys > 0 ? { matchRatio: (keys - differing) / keys } : {}) }
+}
+
 /** What is known of every pair over all its runs. A fixed few statements, whatever the number of pairs. */
 export async function pairTotals(db: Db) {
   const latest = (which: ReturnType<typeof sql>) =>
@@ -175,8 +193,22 @@ export async function pairTotals(db: Db) {
     .from(corrections)
     .innerJoin(owner, eq(owner.id, corrections.runId))
     .groupBy(owner.pairId, corrections.action, corrections.state)
+  const corrected = await db
+    .select({ run: differences.runId, kind: differences.kind, rows: count() })
+    .from(corrections)
+    .innerJoin(differences, and(eq(differences.runId, corrections.runId), eq(differences.id, corrections.id)))
+    .where(
+      and(
+        eq(corrections.state, 'applied'),
+        inArray(
+          corrections.runId,
+          told.map(({ id }) => id),
+        ),
+      ),
+    )
+    .groupBy(differences.runId, differences.kind)
   return {
-    told: told.map((run) => runRow(run, {})),
+    told: told.map((run) => asItIsNow(run, corrected)),
     running: running.map(({ id, pairId, progress }) => ({ run: id, pair: pairId, progress })),
     waiting: waiting.map(({ id, pairId }) => ({ run: id, pair: pairId })),
     started: started.map(({ lastStartAt, ...row }) => ({

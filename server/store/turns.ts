@@ -1,4 +1,4 @@
-import { and, eq, inArray, ne, sql } from 'drizzle-orm'
+import { and, eq, inArray, ne, notInArray, sql } from 'drizzle-orm'
 import type { AlertRecord, Notice as Turned } from '../evaluate/alert.ts'
 import type { HopRecord } from '../evaluate/hop-state.ts'
 import { Fault, type FaultCode } from '../fault.ts'
@@ -126,6 +126,16 @@ export async function recallTurns(db: Db, checks: readonly string[]): Promise<Re
       .map(({ checkId, hop, at, state }) => ({ check: checkId, hop, at, state: state as HopRecord['state'] })),
     alerts: open.map(alertRecord),
   }
+}
+
+/** Open alerts of checks other than these. */
+export async function strayAlerts(db: Db, checks: readonly string[]): Promise<readonly AlertRecord[]> {
+  const known = checks.length > 0 ? [notInArray(alerts.checkId, [...checks])] : []
+  const open = await db
+    .select()
+    .from(alerts)
+    .where(and(ne(alerts.status, 'resolved'), ...known))
+  return open.map(alertRecord)
 }
 
 type Frozen = Omit<CheckRecord, 'fault' | 'lastRunAt' | 'lastSuccessAt'> & {

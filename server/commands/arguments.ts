@@ -1,0 +1,54 @@
+import { readFile } from 'node:fs/promises'
+import { parseArgs, type ParseArgsConfig } from 'node:util'
+import { Fault } from '../fault.ts'
+
+/**
+ * Reads flags and positional arguments, strictly.
+ * @throws Fault `usage` with the line that would be right.
+ */
+export function readArguments<Options extends NonNullable<ParseArgsConfig['options']>>(
+  args: readonly string[],
+  options: Options,
+  line: string,
+) {
+  try {
+    return parseArgs({ args: [...args], options, allowPositionals: true, strict: true })
+  } catch (thrown) {
+    // Node's own words name the flag, then go on about its command line in general.
+    const [message] = (thrown as Error).message.split('. ')
+    throw new Fault('usage', `${message}.`, { hint: `Usage: tallyman ${line}`, cause: thrown })
+  }
+}
+
+/** A URL as given, or `env:NAME` from the environment. @throws Fault `usage`. */
+export function urlArgument(text: string, env: NodeJS.ProcessEnv): string {
+  if (!text.startsWith('env:')) return text
+  const name = text.slice('env:'.length)
+  const url = env[name]
+  if (!url) {
+    throw new Fault('usage', `${name} is not in the environment.`, {
+      hint: `Set it to the URL, or write the URL itself.`,
+    })
+  }
+  return url
+}
+
+/** The text of a file. @throws Fault `usage` when it cannot be read. */
+export async function readText(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    throw new Fault('usage', `${file} could not be read (${code}).`, {
+      hint: 'Name a config file with --config.',
+      cause,
+    })
+  }
+}
+
+/** A whole number of at least `min`. @throws Fault `usage` naming the flag. */
+export function countArgument(flag: string, text: string, min: number): number {
+  const count = Number(text)
+  if (Number.isSafeInteger(count) && count >= min && text.trim() !== '') return count
+  throw new Fault('usage', `--${flag} takes a whole number of at least ${min}, not "${text}".`, { hint: '' })
+}

@@ -1,0 +1,62 @@
+import { attachEmbedded, embeddedDirectory, openEmbedded, type Embedded } from '../connect/embedded.ts'
+import type { Connection } from '../connect/connection.ts'
+import { openPostgres, type Postgres } from '../connect/postgres.ts'
+import { Fault } from '../fault.ts'
+
+/** The open clients of the connections the config in force names. */
+export interface Systems {
+  /** @throws Fault `not_found` for a name the config no longer has. */
+  postgres(name: string): Postgres
+  /** Takes over the connections of a new config. What did not change stays open; the rest closes after `graceMs`. */
+  replace(connections: Readonly<Record<string, Connection>>): Promise<void>
+  close(): Promise<void>
+}
+
+interface Open {
+  readonly said: string
+  readonly client: Postgres
+  readonly embedded?: Embedded
+}
+
+const graceMs = 30_000
+
+/** Clients open lazily, but for embedded databases, which are opened here unless a process has them open already. */
+export function openSystems(later: (ms: number, callback: () => void) => void): Systems {
+  let open = new Map<string, Open>()
+
+  const shut = async ({ client, embedded }: Open) => {
+    await client.close()
+    await embedded?.close()
+  }
+  return {
+    postgres(name) {
+      const found = open.get(name)
+      if (found) return found.client
+      throw new Fault('not_found', `There is no connection "${name}".`, { hint: 'See `connections` in the config.' })
+    },
+    async replace(connections) {
+      const next = new Map<string, Open>()
+      for (const [name, connection] of Object.entries(connections)) {
+        const said = JSON.stringify(connection)
+        const before = open.get(name)
+        next.set(name, before?.said === said ? before : await openSystem(name, said, connection))
+      }
+      const gone = [...open.values()].filter((one) => ![...next.values()].includes(one))
+      open = next
+      for (const one of gone) later(graceMs, () => void shut(one))
+    },
+    async close() {
+      await Promise.all([...open.values()].map(shut))
+      open = new Map()
+    },
+  }
+}
+
+async function openSystem(name: string, said: string, { url, embedded, limits }: Connection): Promise<Open> {
+  if (!embedded) return { said, client: openPostgres({ name, url, limits }) }
+  const directory = embeddedDirectory(url)
+  const attached = await attachEmbedded(directory)
+  const own = attached ? undefined : await openEmbedded(directory)
+  const client = openPostgres({ name, url: attached ?? own!.url, limits, embedded: true })
+  return { said, client, ...(own ? { embedded: own } : {}) }
+}

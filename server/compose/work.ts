@@ -1,0 +1,119 @@
+import { deliver } from '../notify/deliver.ts'
+import type { Channel } from '../notify/kind.ts'
+import { reconcile } from '../reconcile/reconcile.ts'
+import type { PlacedPair } from './pairs.ts'
+import { allDues, keepDues, setDue } from '../store/dues.ts'
+import { runJournal } from '../store/journal.ts'
+import type { Store } from '../store/open.ts'
+import { noticesDue, outbox } from '../store/outbox.ts'
+import { tidy } from '../store/retention.ts'
+import { claimRun, endRun, releaseRun, renewRun, requestRun, runsToWork, type RunRequest } from '../store/runs.ts'
+import type { Queue } from '../work/queue.ts'
+import { workRun, type Claimed, type OpenPair, type RunnerSteps } from '../work/runner.ts'
+import { startSchedule } from '../work/schedule.ts'
+import { timers } from './timers.ts'
+
+/** Runs at once in one process; the heavy work is inside the databases being compared. */
+const runLanes = 2
+const noticeLanes = 2
+const sweepEveryMs = 5_000
+const sweepMax = 100
+const tidyEveryMs = 60_000
+
+export interface WorkParts {
+  readonly store: Store
+  readonly queue: Queue
+  /** This process, for leases. */
+  readonly owner: string
+  pairs(): readonly PlacedPair[]
+  openPair(id: string): OpenPair
+  channel(name: string): Channel | undefined
+  changed(run: Claimed, ended: boolean): void
+  complain(message: string, cause: unknown): void
+  /** Lets go of what is under way, so that another process can go on. */
+  readonly signal: AbortSignal
+}
+
+export interface Work {
+  /** Notes a run and queues it. @throws Fault `conflict`. */
+  request(run: RunRequest): Promise<void>
+  send(notices: readonly string[]): Promise<void>
+  /** Queues a run that is to go on: one whose corrections were approved. */
+  goOn(run: string): Promise<void>
+  stop(): void
+}
+
+/** Starts moving what is queued, what falls due, and what others have left behind. */
+export async function startWork(parts: WorkParts): Promise<Work> {
+  const { store, queue, signal, complain } = parts
+  const send = async (notices: readonly string[]) => {
+    for (const notice of notices) await queue.send('notice', { notice })
+  }
+  const request = async (run: RunRequest) => {
+    if (await requestRun(store.db, run)) await queue.send('run', { run: run.id })
+  }
+
+  await queue.work('run', runLanes, ({ run }) => workRun(run, runnerSteps(parts), signal))
+  await queue.work('notice', noticeLanes, async ({ notice }) => {
+    const delivery = await deliver(notice, {
+      outbox: outbox(store.db),
+      channel: parts.channel,
+      signal,
+      fetch,
+      now: timers.now,
+    })
+    if (delivery.state === 'waiting') await queue.send('notice', { notice: delivery.noticeId }, delivery.until)
+  })
+
+  // The tables are the truth: whatever a lost job or a dead process left behind is found here and queued again.
+  const sweep = async () => {
+    for (const { id } of await runsToWork(store.db, sweepMax)) await queue.send('run', { run: id })
+    await send(await noticesDue(store.db, timers.now(), sweepMax))
+  }
+  const quietly = (what: string, job: () => Promise<void>) => () =>
+    void job().catch((cause: unknown) => complain(what, cause))
+  const sweepNow = quietly('The sweep for unfinished work failed.', sweep)
+  sweepNow()
+  const stops = [
+    timers.every(sweepEveryMs, sweepNow),
+    timers.every(
+      tidyEveryMs,
+      quietly('Old samples could not be tidied.', () => tidy(store.db)),
+    ),
+    startSchedule(() => scheduled(parts.pairs()), {
+      dues: () => allDues(store.db),
+      setDue: (due, was) => setDue(store.db, due, was),
+      keepDues: (pairs) => keepDues(store.db, pairs),
+      requestRun: ({ id, pair, occasion }) => {
+        const pipeline = parts.pairs().find(({ spec }) => spec.id === pair)!.pipeline
+        return request({ id, pair, pipeline, occasion, mode: 'full', trigger: 'schedule', requestedBy: 'the schedule' })
+      },
+      now: timers.now,
+      complain,
+    }),
+  ]
+  return {
+    request,
+    send,
+    goOn: (run) => queue.send('run', { run }),
+    stop: () => stops.forEach((stop) => stop()),
+  }
+}
+
+const scheduled = (pairs: readonly PlacedPair[]) =>
+  pairs.flatMap(({ paused, spec: { id, schedule, timezone } }) =>
+    schedule && !paused ? [{ pair: id, schedule, timezone }] : [],
+  )
+
+const runnerSteps = ({ store: { db }, owner, openPair, changed, complain }: WorkParts): RunnerSteps => ({
+  claim: (run, leaseMs) => claimRun(db, run, owner, leaseMs),
+  renew: (run, leaseMs, progress) => renewRun(db, run, owner, leaseMs, progress),
+  end: (run, ending) => endRun(db, run, owner, ending),
+  release: (run) => releaseRun(db, run, owner),
+  pair: openPair,
+  journal: (run, pair) => runJournal(db, { run, pair }),
+  reconcile,
+  changed,
+  every: timers.every,
+  complain,
+})
