@@ -18,7 +18,7 @@ const flags = {
   columns: { type: 'string' },
   where: { type: 'string' },
   json: { type: 'boolean', default: false },
-  limit: { type: 'string', default: '1000' },
+  limit: { type: 'string' },
   format: { type: 'string' },
   help: { type: 'boolean', default: false },
 } as const
@@ -33,7 +33,7 @@ const usage = `tallyman diff SOURCE_URL TARGET_URL --table T --key k[,k2]
   --json              one JSON object (the same as --format json)
   --format json|ndjson|sql
                       ndjson prints every difference as it is found; sql prints what would make the target like the source
-  --limit N           differences listed in text or JSON (1000); all are counted
+  --limit N           differences listed (1000 in JSON, 20 in text); all are counted
 
   A URL may be given as env:NAME. Nothing is written to either database.
   Exit code: 0 they agree, 1 they differ, 2 usage, 3 it could not be told.
@@ -59,7 +59,7 @@ export async function diff(args: readonly string[]): Promise<number> {
     throw new Fault('usage', `There is no format "${values.format}".`, { hint: 'Use json, ndjson or sql.' })
   }
   const format = (values.format ?? (values.json ? 'json' : 'text')) as Format
-  const limit = countArgument('limit', values.limit, 0)
+  const limit = countArgument('limit', values.limit ?? (format === 'text' ? '20' : '1000'), 0)
 
   const [ours, theirs] = await Promise.all([open('source', source), open('target', target)])
   const stop = new AbortController()
