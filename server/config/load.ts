@@ -26,8 +26,9 @@ export function loadConfig(text: string, { file, env, probes }: LoadOptions): Lo
   if (yaml.value === undefined) return { problems: problemsOf(yaml.findings) }
 
   const schema = configSchema(probes)
-  const value = retyped(yaml.value, schema.safeParse(yaml.value).error?.issues ?? [], yaml)
-  const parsed = schema.safeParse(value)
+  const asWritten = schema.safeParse(yaml.value)
+  const value = retyped(yaml.value, asWritten.error?.issues ?? [], yaml)
+  const parsed = value === yaml.value ? asWritten : schema.safeParse(value)
   const show = (path: Path) => yaml.written(path) ?? String(valueAt(value, path) ?? '')
   const issues = parsed.error?.issues ?? []
   const own = issues.length ? findingsOf(issues, { value, schema: configJsonSchema(probes), show }) : []
