@@ -54,6 +54,8 @@ export function writeReconcile(sheet: Sheet, { catalog, pairs }: Snapshot): void
         { ...who, trigger },
         total(mine, (pair) => countOf(pair.runs, trigger)),
       )
+      // Ten reasons for each of four triggers are begun only where runs are: most pipelines use one.
+      if (!mine.some((pair) => countOf(pair.runs, trigger) > 0)) continue
       const failed = mine.flatMap((pair) => pair.failures.filter((each) => each.trigger === trigger))
       for (const [reason, count] of byReason(failed.map((each) => [each.reason, each.count] as const))) {
         failures({ ...who, trigger, reason }, count)

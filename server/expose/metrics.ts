@@ -8,6 +8,9 @@ import type { Snapshot } from './reads.ts'
 
 export const metricsType = 'text/plain; version=0.0.4; charset=utf-8'
 
+/** Gauges of prom-client that are called totals; the same numbers are in `nodejs_active_resources` and its kin. */
+const misnamed = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total']
+
 export interface Metrics {
   /**
    * The whole text. It awaits no I/O: everything is in the snapshot. Cost: about 3 µs a series.
@@ -25,6 +28,7 @@ export interface Metrics {
 export function createMetrics(limits: SheetLimits = sheetLimits): Metrics {
   const kept = new Registry()
   collectDefaultMetrics({ register: kept })
+  for (const name of misnamed) kept.removeSingleMetric(name)
   const durations = new Histogram({
     name: 'tallyman_probe_run_duration_seconds',
     help: 'How long runs of checks took.',
@@ -58,7 +62,9 @@ export function createMetrics(limits: SheetLimits = sheetLimits): Metrics {
         {},
         counted,
       )
-      const text = `${await fresh.metrics()}\n${await kept.metrics()}`
+      // Node reports its event loop as NaN until it has measured it once; a comparison with NaN silences alerts.
+      const own = (await kept.metrics()).replaceAll(/^\S+ nan\n/gim, '')
+      const text = `${await fresh.metrics()}\n${own}`
       lastScrapeSeconds = (performance.now() - began) / 1_000
       return text
     },

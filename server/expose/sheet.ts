@@ -57,9 +57,7 @@ export class Sheet {
     return (labels, value) => {
       // prom-client exports an unlabelled family as 0 from the moment it exists, so it is made with its first value.
       if (value === undefined || !Number.isFinite(value)) return
-      const cut = Object.fromEntries(
-        Object.entries(labels).map(([label, text]) => [label, text.slice(0, this.#limits.lengthMax)]),
-      )
+      const cut = this.#cut(labels)
       if (this.series >= this.#limits.seriesMax || !this.#admit(values, cut)) {
         this.dropped.set(name, (this.dropped.get(name) ?? 0) + 1)
         return
@@ -68,6 +66,15 @@ export class Sheet {
       write ??= open()
       write(cut, value)
     }
+  }
+
+  #cut(labels: Labels): Labels {
+    const { lengthMax } = this.#limits
+    for (const label in labels) {
+      if (labels[label]!.length <= lengthMax) continue
+      return Object.fromEntries(Object.entries(labels).map(([name, text]) => [name, text.slice(0, lengthMax)]))
+    }
+    return labels
   }
 
   #admit(values: ReadonlyMap<string, Set<string>>, labels: Labels): boolean {
