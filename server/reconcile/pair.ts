@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { duration } from '../connect/duration.ts'
 import { tableRef } from '../connect/table.ts'
+import type { Matching } from './plan.ts'
 
 const owner = z.enum(['source', 'target', 'review'])
 const column = z.string().min(1)
@@ -73,3 +74,12 @@ export const pairSchema = z.strictObject({
 export type PairSpec = z.output<typeof pairSchema>
 export type PairInput = z.input<typeof pairSchema>
 export type Owner = z.output<typeof owner>
+
+/** How the rows of a pair are matched and which of their columns are compared. */
+export const matchingOf = ({ key, columns, exclude, source, target }: PairSpec): Matching => ({
+  key,
+  map: target.columns,
+  include: columns,
+  exclude,
+  where: { source: source.where, target: target.where },
+})

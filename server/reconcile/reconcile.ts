@@ -5,6 +5,7 @@ import { compareSlice, type Comparison, type SliceFindings } from './compare.ts'
 import { correct, verify, type Correcting } from './correct.ts'
 import { blockedBy, judgeGuards } from './guard.ts'
 import type { Judged } from './journal.ts'
+import { matchingOf } from './pair.ts'
 import { openPlan, type OpenPlan } from './open-plan.ts'
 import type { Difference, Guard, RunVerdict, SliceResult } from './records.ts'
 import { resolve } from './resolve.ts'
@@ -76,14 +77,7 @@ interface Begun extends OpenPlan {
 async function begin(input: RunInput, planned: Parameters<RunInput['journal']['plan']>[0] | undefined): Promise<Begun> {
   const { pair, journal, signal } = input
   input.progress?.({ step: 'plan', slicesDone: 0, slicesTotal: 0, rowsDone: 0, rowsEstimate: 0 })
-  const matching = {
-    key: pair.key,
-    map: pair.target.columns,
-    include: pair.columns,
-    exclude: pair.exclude,
-    where: { source: pair.source.where, target: pair.target.where },
-  }
-  const opened = await openPlan(input, { source: pair.source.table, target: pair.target.table }, matching, signal)
+  const opened = await openPlan(input, { source: pair.source.table, target: pair.target.table }, matchingOf(pair), signal)
   if (planned) return { ...opened, ...slicedFrom(planned.strategy, planned.slices, planned.cut) }
 
   const { plan, rowsEstimate } = opened

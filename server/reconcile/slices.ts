@@ -28,7 +28,7 @@ const powerOfTwo = (value: number) => 2 ** Math.ceil(Math.log2(atLeastOne(value)
  */
 export function sliceRange(from: bigint, to: bigint, rowsEstimate: number): Sliced {
   const span = to - from + 1n
-  const rows = atLeastOne(rowsEstimate)
+  const rows = Math.min(atLeastOne(rowsEstimate), Number(span))
   const width = smaller(widthMax, larger(1n, ceilDivide(span * BigInt(bucketRows), BigInt(rows))))
   const buckets = ceilDivide(span, width)
   const count = larger(BigInt(Math.max(1, Math.round(rows / sliceRows))), ceilDivide(buckets, BigInt(bucketsMax)))

@@ -49,6 +49,7 @@ const found = z.object({
 
 // Rows are estimated from the size of the files, because the counters are -1 before the first ANALYZE and old after it.
 const rowsPerPage = 40
+const rowsPerPageMax = 300
 
 const describeSql = `
 with t as (
@@ -84,8 +85,8 @@ select json_build_object(
   'keys', coalesce((select json_agg(names order by indisprimary desc, indexrelid) from i
     where indisunique and indimmediate and full_rows), '[]'),
   'ordered', coalesce((select json_agg(distinct names[1]) from i where amname = 'btree' and names[1] is not null), '[]'),
-  'rows', coalesce((select sum(case when reltuples >= 0 and relpages > 0 then reltuples / relpages * pages
-    else pages * ${rowsPerPage} end) from files), 0)::float8,
+  'rows', coalesce((select sum(pages * case when reltuples >= 0 and relpages > 0
+    then least(reltuples / relpages, ${rowsPerPageMax}) else ${rowsPerPage} end) from files), 0)::float8,
   'triggers', coalesce((select json_agg(tgname order by tgname) from pg_trigger
     where tgrelid = t.oid and not tgisinternal and tgenabled <> 'D'), '[]'),
   'cascades', coalesce((select json_agg(conrelid::regclass || ' by ' || conname order by conname) from pg_constraint
