@@ -67,6 +67,8 @@ export interface Need {
 export interface ProbeContext {
   /** Aborts at the deadline or at shutdown. Hand it to every await that can hang. */
   readonly signal: AbortSignal
+  /** Our clock, for saying when something was seen; the age of data is told by the clock that stamped it. */
+  now(): Date
   /** The open client of a connection named in the config. */
   connection<S extends System>(system: S, name: string): Clients[S]
   /** Says what was asked and what came back, for `Run now`. Never hand it a secret or a whole row. */

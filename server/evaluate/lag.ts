@@ -40,10 +40,8 @@ export function estimateLag(points: readonly LagPoint[], target: bigint, at: num
   const left = points[after - 1]
   if (!left) return { lowerSeconds, right }
 
-  const share = Number(target - left.position) / Number(right.position - left.position)
-  const passedAt = left.lastSeen + share * (right.firstSeen - left.lastSeen)
   return {
-    seconds: secondsBetween(passedAt, at),
+    seconds: secondsBetween(appearedAt(target, left, right), at),
     lowerSeconds,
     upperSeconds: secondsBetween(left.lastSeen, at),
     watermark: left.lastSeen,
@@ -82,8 +80,18 @@ function thinned(points: readonly LagPoint[]): readonly LagPoint[] {
 }
 
 /** The error in time, in milliseconds, at a point that interpolation between its neighbours would have to guess. */
-function costOfRemoving(before: LagPoint, point: LagPoint, after: LagPoint): number {
-  const share = Number(point.position - before.position) / Number(after.position - before.position)
-  const guessed = before.lastSeen + share * (after.firstSeen - before.lastSeen)
-  return Math.max(Math.abs(guessed - point.firstSeen), Math.abs(guessed - point.lastSeen))
+function costOfRemoving(before: LagPoint, { position, firstSeen, lastSeen }: LagPoint, after: LagPoint): number {
+  const early = Math.abs(appearedAt(position - 1n, before, after) - firstSeen)
+  const late = Math.abs(appearedAt(position, before, after) - lastSeen)
+  return Math.max(early, late)
+}
+
+/**
+ * When the record after a position appeared, as if the source end had moved evenly between two points. Half a step
+ * on, because it came somewhere between the two: taking either end errs by a whole sampling interval where records
+ * are rarer than looks.
+ */
+function appearedAt(position: bigint, left: LagPoint, right: LagPoint): number {
+  const share = (Number(position - left.position) + 0.5) / Number(right.position - left.position)
+  return left.lastSeen + share * (right.firstSeen - left.lastSeen)
 }

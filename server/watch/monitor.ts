@@ -90,7 +90,7 @@ export async function openMonitor(options: OpenMonitor): Promise<Monitor> {
         skip(id, 'leader')
         return { observation: elsewhere(check, timers.now()), trace }
       }
-      const context = { signal, connection: steps.connection, trace: line }
+      const context = { signal, now: timers.now, connection: steps.connection, trace: line }
       const { observation, after } = await turn(check, memoryOf(check), steps, { context, timers })
       keep(id, after)
       return { observation, trace }
