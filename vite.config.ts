@@ -10,7 +10,7 @@ export default defineConfig({
     root: '.',
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/services/setup.ts'],
-    testTimeout: 30_000,
+    testTimeout: 120_000,
     hookTimeout: 120_000,
     // Two cores are shared with the servers under test; more workers only make them wait for each other.
     maxWorkers: 2,

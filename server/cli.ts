@@ -14,6 +14,10 @@ const commands: Readonly<Record<string, { line: string; load(): Promise<Command>
     line: 'worker --config F                                      one more worker on a shared Postgres store',
     load: async () => (await import('./commands/serve.ts')).worker,
   },
+  init: {
+    line: 'init SOURCE_URL TARGET_URL                             looks at two databases and prints a config for them',
+    load: async () => (await import('./commands/init.ts')).init,
+  },
   validate: {
     line: 'validate F                                             every problem of a config at once',
     load: async () => (await import('./commands/validate.ts')).validate,

@@ -62,6 +62,7 @@ async function probeOnce(check: Check, systems: Systems): Promise<Probed> {
   const context = {
     signal: new AbortController().signal,
     connection: <S extends System>(_: S, name: string) => systems.postgres(name),
+    now: timers.now,
     trace: (line: string) => void trace.push(line),
   }
   return { observation: await observe(check, context, timers), trace }

@@ -1,0 +1,99 @@
+import { stringify } from 'yaml'
+import { tableName, type TableRef } from '../connect/table.ts'
+import type { Table } from '../sides/side.ts'
+
+/** A source table and the target table that looks like its copy. */
+export interface Match {
+  readonly source: Table
+  readonly target: Table
+  readonly key: readonly string[]
+  /** A column both have that tells when a row was last written. */
+  readonly written?: string
+}
+
+export interface Proposal {
+  readonly matches: readonly Match[]
+  /** What was found and cannot be proposed, and why, a sentence each. */
+  readonly notes: readonly string[]
+}
+
+const plain = (name: string) => name.toLowerCase().replaceAll(/[^a-z0-9]/g, '')
+const writtenNames = ['updatedat', 'modifiedat', 'lastmodified', 'updated', 'modified', 'changedat', 'createdat']
+
+/** Matches tables by name, whatever their case and underscores, and finds the key both sides can be told apart by. */
+export function propose(sources: readonly Table[], targets: readonly Table[]): Proposal {
+  const notes: string[] = []
+  const matches = sources.flatMap((source): Match[] => {
+    const target = targets.find(({ ref }) => plain(ref.table) === plain(source.ref.table))
+    if (!target) {
+      notes.push(`${tableName(source.ref)} has no table of that name in the target.`)
+      return []
+    }
+    const has = new Set(target.columns.map(({ name }) => plain(name)))
+    const key = source.uniqueKeys.find((columns) => columns.every((name) => has.has(plain(name))))
+    if (!key) {
+      notes.push(`${tableName(source.ref)} has no unique key whose columns are all in ${tableName(target.ref)}.`)
+      return []
+    }
+    const written = source.columns.find(
+      ({ name, class: kind }) => kind === 'timestamp' && writtenNames.includes(plain(name)) && has.has(plain(name)),
+    )
+    return [{ source, target, key, ...(written ? { written: written.name } : {}) }]
+  })
+  return { matches, notes }
+}
+
+const slugOf = ({ schema, table }: TableRef) => slug(schema === 'public' ? table : `${schema}-${table}`)
+
+const slug = (name: string) =>
+  name
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, '-')
+    .replaceAll(/^-|-$/g, '')
+
+/** The config of a proposal, with a comment for what a person has to decide. URLs stay in the environment. */
+export function proposalText({ matches, notes }: Proposal): string {
+  const pipelines = Object.fromEntries(
+    matches.map(({ source, target, key, written }) => [
+      slugOf(source.ref),
+      {
+        title: source.ref.table,
+        pattern: 'event-driven',
+        tier: 'operational',
+        owner: 'unknown',
+        checks: written
+          ? [
+              {
+                probe: 'table-lag',
+                every: '30s',
+                source: tableName(source.ref),
+                target: tableName(target.ref),
+                column: written,
+              },
+            ]
+          : [],
+        pairs: [
+          {
+            id: slugOf(source.ref),
+            source: { table: tableName(source.ref) },
+            target: { table: tableName(target.ref) },
+            key: [...key],
+            schedule: '0 2 * * *',
+            corrections: { mode: 'propose' },
+          },
+        ],
+      },
+    ]),
+  )
+  const head = [
+    '# Proposed from what both databases hold. Set SOURCE_URL and TARGET_URL in the environment, then:',
+    '#   tallyman validate tallyman.yaml',
+    '#   tallyman serve --config tallyman.yaml',
+    '# Decide for each pipeline: its title, owner, pattern (request-reply, fire-and-forget, pub-sub, saga, batch,',
+    '# event-driven) and tier (realtime 5 s, operational 15 min, reference 2 h). Nothing is written to either database',
+    '# before a person approves it; corrections: { mode: off } never even proposes.',
+    ...notes.map((note) => `# Left out: ${note}`),
+  ]
+  const connections = { source: { url: '${SOURCE_URL}' }, target: { url: '${TARGET_URL}' } }
+  return `${head.join('\n')}\n${stringify({ connections, pipelines }, { lineWidth: 0 })}`
+}
