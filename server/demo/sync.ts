@@ -99,7 +99,7 @@ const isRefusal = (thrown: unknown): thrown is Error =>
 async function acknowledge({ outbox }: Flow, ids: readonly string[], { crm, at }: Shift): Promise<void> {
   if (ids.length === 0) return
   await crm`
-    update ${crm(outbox)} set state = 'done', attempts = attempts + 1, settled_at = ${at} where id in ${crm(ids)}`
+    update ${crm(outbox)} set state = 'done', attempts = attempts + 1, error = null, settled_at = ${at} where id in ${crm(ids)}`
 }
 
 async function postpone({ outbox }: Flow, { id, message }: Failure, { crm, at }: Shift): Promise<void> {
