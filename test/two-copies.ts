@@ -1,6 +1,10 @@
 import postgres, { type Sql } from 'postgres'
 import { openPostgres, type Postgres } from '../server/connect/postgres.ts'
 import { diff, type DiffResult } from '../server/reconcile/diff.ts'
+import { memoryJournal, type MemoryJournal } from '../server/reconcile/memory-journal.ts'
+import { pairSchema, type PairInput } from '../server/reconcile/pair.ts'
+import { reconcile } from '../server/reconcile/reconcile.ts'
+import type { RunInput, RunResult } from '../server/reconcile/run.ts'
 import type { Difference } from '../server/reconcile/records.ts'
 import type { Matching } from '../server/reconcile/plan.ts'
 import { postgresSide } from '../server/sides/postgres.ts'
@@ -76,3 +80,24 @@ export async function compare(
 /** A difference in a few words: `changed 5 email,phone`, `missing 7`, `extra a|b`. */
 export const inWords = ({ kind, key, fields }: Difference): string =>
   [kind, key.join('|'), ...(kind === 'changed' ? [fields.join(',')] : [])].join(' ')
+
+/** Runs a pair as the product does, with a journal in memory unless one is given. Nothing waits to settle. */
+export async function run(
+  copies: { readonly source: { readonly side: Side }; readonly target: { readonly side: Side } },
+  pair: Omit<PairInput, 'id'>,
+  more: Partial<RunInput> = {},
+): Promise<{ readonly result: RunResult; readonly journal: MemoryJournal }> {
+  const spec = pairSchema.parse({ id: 'pair', settle: { wait: '0ms', tries: 1 }, ...pair })
+  const journal = memoryJournal('run')
+  const result = await reconcile({
+    pair: spec,
+    source: copies.source.side,
+    target: copies.target.side,
+    journal,
+    verbs: steadyVerbs,
+    signal: new AbortController().signal,
+    ...(spec.corrections.mode === 'auto' ? { approvedBy: 'the config' } : {}),
+    ...more,
+  })
+  return { result, journal }
+}

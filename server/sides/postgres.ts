@@ -96,7 +96,16 @@ export function postgresSide(client: Postgres): Side {
     async apply(plan, changes, signal) {
       signal?.throwIfAborted()
       const writer = client.writable()
-      return Promise.all(changes.map((change) => applyOne(writer, plan, change)))
+      // Side by side, but for changes to rows of one key: two of them would reach for the same copy.
+      const before = new Map<string, Promise<unknown>>()
+      return Promise.all(
+        changes.map((change) => {
+          const key = JSON.stringify(change.key)
+          const applied = (before.get(key) ?? Promise.resolve()).then(() => applyOne(writer, plan, change))
+          before.set(key, applied)
+          return applied
+        }),
+      )
     },
 
     script: scriptOf,
