@@ -31,10 +31,10 @@ const target = z.strictObject({
     .describe('When a record last changed: the time of a failure, where `failed` and `dead` hold none.'),
   status: z
     .strictObject({
-      column: z.string().default('status'),
-      processed: words.optional(),
-      failed: words.optional(),
-      dead: words.optional(),
+      column: z.string().default('status').describe('Where the word stands.'),
+      processed: words.optional().describe('Words of a record that is done.'),
+      failed: words.optional().describe('Words of a record whose last attempt failed.'),
+      dead: words.optional().describe('Words of a record that was given up.'),
     })
     .optional()
     .describe('For tables that keep a word instead: which words mean what. Any other word waits.'),
@@ -251,7 +251,7 @@ function positionsOf(counted: Counted, { inserted }: TableFacts, observedAt: Dat
   const behind = oldest !== undefined
   const passed = inserted === undefined ? undefined : inserted - BigInt(pending)
   return {
-    hop: 'end_to_end',
+    hop: 'outbox',
     observedAt,
     unit: 'microseconds',
     ...(newest !== undefined && { source: newest, target: behind ? oldest - 1n : newest }),

@@ -9,7 +9,7 @@ const queryLengthMax = 20_000
 const metric = z.strictObject({
   column: z.string().optional().describe('The column of the answer that holds it; the name of the metric if left out.'),
   help: z.string().min(1).describe('One sentence: what it is.'),
-  unit: z.enum(['seconds', 'records', 'ratio', 'per_second']),
+  unit: z.enum(['seconds', 'records', 'ratio', 'per_second']).describe('What one of it is.'),
   signal: z.enum(signals).optional().describe('The signal it feeds, which gives it the rules of that signal.'),
 })
 

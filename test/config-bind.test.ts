@@ -53,7 +53,12 @@ describe('a check of the config, bound', () => {
     const connection = () => {
       throw new Error('this probe opens nothing')
     }
-    const answer = await lag!.measure({ signal, connection, trace: (line) => void heard.push(line) })
+    const answer = await lag!.measure({
+      signal,
+      connection,
+      trace: (line) => void heard.push(line),
+      now: () => new Date(0),
+    })
     expect([heard, answer.readings]).toEqual([['changed_at'], [{ metric: 'rows_behind_records', value: 1 }]])
   })
 

@@ -1,6 +1,7 @@
 import { readFileSync, readdirSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
 import { loadConfig } from '../server/config/load.ts'
 import { problemsText } from '../server/config/problem.ts'
 import { env, probes } from './config-probes.ts'
@@ -73,6 +74,17 @@ describe('a config file without a mistake', () => {
       timeoutMs: 20_000,
       target: { source: { connection: 'crm', schema: 'public', table: 'customers' }, column: 'updated_at' },
     })
+  })
+
+  it('prefers what a map says itself to what is merged into it, and the first merged to the second', () => {
+    const text = lines(
+      'connections:',
+      '  a: &a { url: "pglite:a", limits: { connections: 1 } }',
+      '  b: &b { url: "pglite:b", limits: { connections: 2 } }',
+      '  c: { url: "pglite:c", <<: [*a, *b] }',
+      pipeline,
+    )
+    expect(configOf(text).connections['c']).toMatchObject({ url: 'pglite:c', limits: { connections: 1 } })
   })
 
   it('names checks after their probe, numbered when repeated', () => {
@@ -169,6 +181,26 @@ describe('a problem', () => {
     })
     expect(told.filter((text) => text !== 'none').length).toBeGreaterThan(25)
     expect(told.join('\n')).not.toContain('hunter2')
+  })
+
+  it('shows a reference as it is written, however short what it stands for', () => {
+    const text = whole
+      .replace('source: crm.public', 'source: "${A}.public')
+      .replace('customers, target', 'customers", target')
+    expect(problemsOf(text, { ...env, A: 'zz' })).toMatch(/there is no connection "\$\{A\}.public.customers"/)
+    expect(problemsOf(whole.replace('probe: sql', 'probe: "${A}"'), { ...env, A: 'zz' })).toMatch(/no probe "\$\{A\}"/)
+  })
+
+  it('shows the reference where a probe’s own words repeat what it stands for', () => {
+    const chatty = {
+      ...probes[1]!,
+      target: probes[1]!.target.safeExtend({
+        query: z.string().refine(() => false, { error: ({ input }) => `no: ${String(input)}` }),
+      }),
+    }
+    const text = whole.replace('query: select 1 as open', 'query: "${A}"')
+    const loaded = loadConfig(text, { file: 'f', env: { ...env, A: secret }, probes: [probes[0]!, chatty] })
+    expect(loaded).toMatchObject({ problems: [{ message: 'no: ${A}' }] })
   })
 
   it('never shows a password that is written in the file', () => {

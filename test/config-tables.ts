@@ -1,6 +1,6 @@
 import type { Probe } from '../checks/probe.ts'
 import { nodeAt, type SchemaNode } from '../server/config/keys.ts'
-import { configJsonSchema } from '../server/config/schema.ts'
+import { commonKeys, configJsonSchema } from '../server/config/schema.ts'
 import { tiers, tierTargets, type Tier } from '../server/evaluate/target.ts'
 
 /** The tables of docs/configuration.md, by the name of the block they stand in. */
@@ -9,7 +9,7 @@ export function configTables(probes: readonly Probe[]): ReadonlyMap<string, stri
   const at = (...path: readonly (string | number)[]) => nodeAt(schema, undefined, path) ?? {}
   const pipeline = at('pipelines', 'any')
   const checks = pipeline.properties!['checks']!.items?.oneOf ?? []
-  const common = new Set(['id', 'every', 'timeout', 'paused', 'rules'])
+  const isCommon = (key: string) => key !== 'probe' && commonKeys.includes(key)
   const only = (node: SchemaNode, isWanted: (key: string) => boolean): SchemaNode => ({
     ...node,
     properties: Object.fromEntries(Object.entries(node.properties ?? {}).filter(([key]) => isWanted(key))),
@@ -21,8 +21,8 @@ export function configTables(probes: readonly Probe[]): ReadonlyMap<string, stri
     ['channels', table(at('channels', 'any'))],
     ['tiers', tiersTable()],
     ['pipelines', table(only(pipeline, (key) => key !== 'checks' && key !== 'pairs'))],
-    ['checks', table(only(checks[0] ?? {}, (key) => common.has(key)))],
-    ['probes', checks.map((check) => probeSection(only(check, (key) => !common.has(key)))).join('\n\n')],
+    ['checks', table(only(checks[0] ?? {}, isCommon))],
+    ['probes', checks.map((check) => probeSection(only(check, (key) => !isCommon(key)))).join('\n\n')],
     ['rules', table(pipeline.properties!['rules']!.items!)],
     ['pairs', table(pipeline.properties!['pairs']!.items!)],
   ])
