@@ -37,7 +37,6 @@ describe('the text at /metrics', () => {
     const { text } = await scrape({ alerts: [alertStandingOf()] })
     const seen = new Set<string>()
     let open = ''
-    let type = ''
     for (const line of text.split('\n').filter((each) => each !== '')) {
       const [, word, name, rest] = /^# (HELP|TYPE) (\S+) (.*)$/.exec(line) ?? []
       if (word === 'HELP') {
@@ -45,8 +44,7 @@ describe('the text at /metrics', () => {
         seen.add((open = name!))
       } else if (word === 'TYPE') {
         expect(name).toBe(open)
-        type = rest!
-        if (name!.startsWith('tallyman_')) expect([name, type === 'counter']).toEqual([name, name!.endsWith('_total')])
+        if (name!.startsWith('tallyman_')) expect([name, rest === 'counter']).toEqual([name, name!.endsWith('_total')])
       } else {
         expect(line.startsWith(open), line).toBe(true)
         expect(line).toMatch(/^[a-z_:][a-z0-9_:]*(\{([a-z_]+="([^"\\\n]|\\["\\n])*",?)*\})? [-+0-9.e]+(Inf)?$/i)

@@ -138,7 +138,11 @@ function verdictOf(
   const lead = wrong[0]
   if (lead) {
     const alike = wrong.filter(({ severity }) => severity === lead.severity)
-    const sentences = [...new Set(wrong.map(({ why }) => why))].slice(0, 2)
+    // One sentence a signal: two checks that see the same lag are one thing to say.
+    const told = wrong.filter(
+      (one, index) => !one.signal || wrong.findIndex(({ signal }) => signal === one.signal) === index,
+    )
+    const sentences = [...new Set(told.map(({ why }) => why))].slice(0, 2)
     return { state: lead.severity, since: since(alike), why: sentences.join(' ') } as const
   }
   const silent = judged.filter(({ view }) => view.state === 'nodata')

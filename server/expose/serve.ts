@@ -12,7 +12,8 @@ export interface Served {
   close(): Promise<void>
 }
 
-const closeMs = 5_000
+const sweepMs = 100
+const sweepsMax = 50
 
 /**
  * Listens on host and port; port 0 takes a free one.
@@ -35,12 +36,17 @@ export async function serve(
     url: `http://${shownHost(host)}:${taken}`,
     async close() {
       exposed.feed.close()
-      // A reader that has stopped reading would keep us here for ever.
-      const callOff = exposed.after(closeMs, () => server.closeAllConnections())
-      await new Promise<void>((resolve) => {
-        server.close(() => resolve())
-        server.closeIdleConnections()
-      })
+      let sweeps = 0
+      let callOff = () => {}
+      const sweep = () => {
+        // A stream that has just ended leaves its connection open; a reader that has stopped reading never ends.
+        if (sweeps++ < sweepsMax) server.closeIdleConnections()
+        else server.closeAllConnections()
+        callOff = exposed.after(sweepMs, sweep)
+      }
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+      sweep()
+      await closed
       callOff()
     },
   }

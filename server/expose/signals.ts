@@ -41,16 +41,16 @@ export const judgeSignals = (snapshot: Snapshot, pipeline: CatalogPipeline, now:
     const rules = snapshot.standing.rules.filter((rule) => rule.pipeline === pipeline.id && rule.signal === signal)
     const critical = rules.find(({ severity, unit }) => severity === 'crit' && unit === found.unit)
     const { state, why } = stateOf(snapshot, pipeline, signal, found)
-    const { drawnFrom, silent: _silent, fresh: _fresh, ...shown } = found
+    const { value, unit, floor, lower, upper, method, note, drawnFrom } = found
     return {
       drawnFrom,
       view: {
         signal,
         state,
-        ...shown,
-        target: found.unit === units[signal] ? pipeline.targets[targetKeys[signal]] : null,
+        ...{ value, unit, floor, lower, upper, method, note },
+        target: unit === units[signal] ? pipeline.targets[targetKeys[signal]] : null,
         alert: critical?.threshold ?? null,
-        better: signal === 'drift' && found.unit === 'ratio' ? 'higher' : 'lower',
+        better: signal === 'drift' && unit === 'ratio' ? 'higher' : 'lower',
         at: found.at?.toISOString() ?? null,
         why,
       },
