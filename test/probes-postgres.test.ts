@@ -186,6 +186,18 @@ describe.each(Object.entries(grounds))('against %s', (_, open) => {
       expect((await run(tableLag, aim, db)).position).toMatchObject({ records: 1n })
     })
 
+    it('counts what both databases have written, for rates', async () => {
+      await tables()
+      await given(
+        `insert into src.t select i, now() from generate_series(1, 20) i`,
+        `insert into dst.t values (1, now())`,
+      )
+      await given(`update src.t set updated_at = now() where id <= 5`)
+      await expect
+        .poll(async () => (await run(tableLag, aim, db)).position?.counters, { timeout: 15_000, interval: 500 })
+        .toEqual({ source: 25n, target: 1n })
+    })
+
     it('says which table or column is missing, and what there is instead', async () => {
       await given(`create table src.t (id int, seen_at timestamptz)`)
       expect(await fault(run(tableLag, aim, db))).toMatchObject({
@@ -472,7 +484,7 @@ describe('the least privileges', () => {
       { connection: 'crm', query: 'select count(at) as n from src.t', metrics: { n: { help: 'n', unit: 'records' } } },
       ['at'],
     ],
-  ] as unknown as [Probe, object, string[]][]
+  ] as unknown as [Probe, Record<string, unknown>, string[]][]
 
   it.each(aims.map(([probe, aim, columns]) => [probe.name, probe, aim, columns] as const))(
     'that the docs of %s list are enough, and one less is told',

@@ -23,8 +23,10 @@ export async function observe(check: Check, context: ProbeContext, timers: Timer
 
   const ended = (outcome: { answered: true } & Answer): Observation => ({ ...base(), ...outcome })
   const base = () => ({ check: check.id, at, tookMs: Math.max(0, timers.now().getTime() - at.getTime()) })
+  // Before the probe begins: one that aborts at once would otherwise not be heard.
+  const stopped = rejectOnAbort(run.signal)
   try {
-    const answer = await Promise.race([measured(check, { ...context, signal: run.signal }), rejectOnAbort(run.signal)])
+    const answer = await Promise.race([stopped, measured(check, { ...context, signal: run.signal })])
     return ended({ answered: true, ...sound(check, answer) })
   } catch (cause) {
     context.signal.throwIfAborted()

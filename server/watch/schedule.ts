@@ -20,3 +20,9 @@ export function firstDue(id: string, everyMs: number, now: number, lastRunAt: nu
   const overdue = lastRunAt === undefined || nextDue(id, everyMs, lastRunAt) <= now
   return overdue ? Math.min(due, now + phaseOf(id, startSpreadMs)) : due
 }
+
+/** The due time after a run at `now`: one that is nearly due again, after a start or a stall, waits for the one after. */
+export function dueAfter(id: string, everyMs: number, now: number): number {
+  const due = nextDue(id, everyMs, now)
+  return due - now < everyMs / 2 ? due + everyMs : due
+}

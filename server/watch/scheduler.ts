@@ -1,4 +1,4 @@
-import { firstDue, nextDue } from './schedule.ts'
+import { dueAfter, firstDue } from './schedule.ts'
 import type { Timers } from './steps.ts'
 
 /** What is run on time: a check, as far as a scheduler cares. */
@@ -75,7 +75,7 @@ export function openScheduler<Run>(options: OpenScheduler<Run>): Scheduler<Run> 
     if (underWay.has(id) || waiting.has(id)) options.skipped(id)
     else waiting.set(id, entry.dueAt)
     drain()
-    entry.dueAt = nextDue(id, everyMs, now)
+    entry.dueAt = dueAfter(id, everyMs, now)
     sleep(entry)
   }
 
