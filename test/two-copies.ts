@@ -79,7 +79,7 @@ export async function compare(
 
 /** A difference in a few words: `changed 5 email,phone`, `missing 7`, `extra a|b`. */
 export const inWords = ({ kind, key, fields }: Difference): string =>
-  [kind, key.join('|'), ...(kind === 'changed' ? [fields.join(',')] : [])].join(' ')
+  [kind, key.join('|'), ...(kind === 'changed' && fields.length > 0 ? [fields.join(',')] : [])].join(' ')
 
 /** Runs a pair as the product does, with a journal in memory unless one is given. Nothing waits to settle. */
 export async function run(
