@@ -56,9 +56,9 @@ function rows({ properties = {}, required = [] }: SchemaNode, above = ''): reado
     const fallback = required.includes(key) ? 'required' : node.default === undefined ? '' : shown(node.default)
     const own = `| \`${path}\` | ${takes(node)} | ${fallback} | ${node.description?.replaceAll('|', '\\|')} |`
     // Rules have a section of their own.
-    return key === 'rules'
-      ? [own]
-      : [own, ...rows(node, `${path}.`), ...(node.items ? rows(node.items, `${path}[].`) : [])]
+    if (key === 'rules') return [own]
+    const named = typeof node.additionalProperties === 'object' ? rows(node.additionalProperties, `${path}.NAME.`) : []
+    return [own, ...rows(node, `${path}.`), ...named, ...(node.items ? rows(node.items, `${path}[].`) : [])]
   })
 }
 

@@ -17,7 +17,7 @@ export interface Config {
   readonly pipelines: Readonly<Record<string, Pipeline>>
 }
 
-export interface Server {
+interface Server {
   readonly host: string
   readonly port: number
   readonly externalUrl?: string | undefined
@@ -51,11 +51,11 @@ export interface WrittenCheck {
   readonly target: Readonly<Record<string, unknown>>
 }
 
-export const patterns = ['request-reply', 'fire-and-forget', 'pub-sub', 'saga', 'batch', 'event-driven'] as const
+const patterns = ['request-reply', 'fire-and-forget', 'pub-sub', 'saga', 'batch', 'event-driven'] as const
 
 const everyMsMin = 1_000
 
-export const slug = z
+const slug = z
   .string()
   .regex(/^[a-z0-9][a-z0-9_-]{0,62}$/, 'use at most 63 lower case letters, digits, hyphens and underscores')
 

@@ -5,7 +5,7 @@ import { depthMax, keyOf, readValues, type Spot } from './values.ts'
 
 export const bytesMax = 1_048_576
 
-export interface Place {
+interface Place {
   readonly line: number
   readonly column: number
 }
