@@ -35,7 +35,8 @@ const sql = defineProbe({
     })
     .refine(({ query }) => !query.includes(';'), { path: ['query'], error: 'must be one statement' }),
   metrics: {},
-  declares: ({ metrics }) => Object.fromEntries(metrics.map((name) => [name, { help: name, unit: 'records' } as const])),
+  declares: ({ metrics }) =>
+    Object.fromEntries(metrics.map((name) => [name, { help: name, unit: 'records' } as const])),
   grants: 'grant select on what is asked to tallyman',
   needs: ({ connection }) => [{ connection, system: 'postgres', path: ['connection'] }],
   run: async () => ({ readings: [] }),
@@ -54,4 +55,7 @@ const streamLag = defineProbe({
 
 export const probes: readonly Probe[] = [tableLag, sql, streamLag]
 
-export const env = { CRM_URL: 'postgres://tallyman:hunter2-in-crm@crm:5432/crm', BILLING_URL: 'postgres://billing/billing' }
+export const env = {
+  CRM_URL: 'postgres://tallyman:hunter2-in-crm@crm:5432/crm',
+  BILLING_URL: 'postgres://billing/billing',
+}

@@ -7,9 +7,7 @@ import { env, probes } from './config-probes.ts'
 const folder = new URL('./data/configs/', import.meta.url)
 const read = (name: string) => readFileSync(new URL(name, folder), 'utf8')
 const files = readdirSync(folder)
-const mistakes = files
-  .filter((name) => name.endsWith('.yaml'))
-  .map((name) => name.replace('.yaml', ''))
+const mistakes = files.filter((name) => name.endsWith('.yaml')).map((name) => name.replace('.yaml', ''))
 
 function problemsOf(mistake: string) {
   const loaded = loadConfig(read(`${mistake}.yaml`), { file: `${mistake}.yaml`, env, probes })

@@ -32,7 +32,9 @@ describe.each([
 
   it('refuses unknown keys at every level', () => {
     const open = keys.filter(([, node]) =>
-      alternatives(node).some(({ type, additionalProperties = true }) => type === 'object' && additionalProperties === true),
+      alternatives(node).some(
+        ({ type, additionalProperties = true }) => type === 'object' && additionalProperties === true,
+      ),
     )
     expect(open.map(([path]) => path)).toEqual([])
   })
