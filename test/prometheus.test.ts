@@ -4,12 +4,13 @@ import postgres from 'postgres'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { postgresServer, type TestDatabase } from './services/postgres.ts'
 import { eventually } from './services/process.ts'
-import { startPrometheus, type Prometheus, type PrometheusAlert } from './services/prometheus.ts'
+import { promtool, startPrometheus, type Prometheus, type PrometheusAlert } from './services/prometheus.ts'
 import { startTallyman, type Tallyman } from './services/tallyman.ts'
 
 const rules = await readFile(join(import.meta.dirname, '../grafana/alerts/tallyman.rules.yml'), 'utf8')
 
 const config = `
+store: "\${STORE_URL}"
 connections:
   crm: { url: "\${CRM_URL}" }
   billing: { url: "\${BILLING_URL}" }
@@ -54,6 +55,7 @@ const run = async (database: TestDatabase, statements: string) => {
 }
 
 describe('the shipped rules in a Prometheus that scrapes a server with a broken pipeline', () => {
+  let store: TestDatabase
   let crm: TestDatabase
   let billing: TestDatabase
   let tallyman: Tallyman
@@ -61,21 +63,24 @@ describe('the shipped rules in a Prometheus that scrapes a server with a broken 
 
   beforeAll(async () => {
     const server = await postgresServer()
+    store = await server.createDatabase('store')
     crm = await server.createDatabase('crm')
     billing = await server.createDatabase('billing')
     const both = `${table('customers')}${table('invoices')}${rows('invoices', 1, 5)}`
     await run(crm, `${both}${rows('customers', 1, 50)}`)
     await run(billing, `${both}${rows('customers', 1, 10)}`)
 
-    tallyman = await startTallyman({ config, env: { CRM_URL: crm.url, BILLING_URL: billing.url } })
+    tallyman = await startTallyman({
+      config,
+      env: { STORE_URL: store.url, CRM_URL: crm.url, BILLING_URL: billing.url },
+    })
     prometheus = await startPrometheus(prometheusConfig(tallyman.port), { 'tallyman.rules.yml': hurried(rules) })
   })
 
   afterAll(async () => {
     await prometheus?.stop()
     await tallyman?.stop()
-    await crm?.drop()
-    await billing?.drop()
+    for (const database of [store, crm, billing]) await database?.drop()
   })
 
   const firing = (name: string, pipeline?: string): Promise<PrometheusAlert> =>
@@ -89,6 +94,13 @@ describe('the shipped rules in a Prometheus that scrapes a server with a broken 
   it('scrapes it without a fault', async () => {
     await eventually('a scrape', async () => (await prometheus.query('up{job="tallyman"} == 1'))[0])
     expect(await prometheus.query('scrape_samples_post_metric_relabeling{job="tallyman"} > 50')).toHaveLength(1)
+  })
+
+  it('exposes what the check of Prometheus accepts', async () => {
+    const text = await (await tallyman.get('/metrics')).text()
+    // What Node's own collectors call their metrics is theirs to decide.
+    const ours = text.replaceAll(/^(# (HELP|TYPE) )?(nodejs|process)_.*\n/gm, '')
+    expect(await promtool(['check', 'metrics'], ours)).toEqual({ ok: true, output: '' })
   })
 
   it('fires the dead man’s switch, which must always fire', async () => {
