@@ -33,6 +33,11 @@ describe('the line through samples', () => {
     expect(drawn(sample(0, 1), sample(3 * minute, 2)).map(([, value]) => value)).toEqual([1, null, 2])
   })
 
+  it('joins two samples in neighbouring parts, so that gaps never take it past its limit', () => {
+    const late = Array.from({ length: 300 }, (_, part) => sample(part * 86_400_000 + (part % 2) * 86_000_000, 1, 2))
+    expect(pointsOf(late, { gapMs: minute, bucketMs: 86_400_000 })).toHaveLength(pointsMax)
+  })
+
   it('never has more points than may be sent, nor one out of order, nor loses an extreme', () => {
     fc.assert(
       fc.property(

@@ -50,11 +50,11 @@ export const pages =
     })
   }
 
-/** The decoded path, or undefined when it is malformed or leads out of the directory. */
+/** The decoded path, or undefined when it is malformed. Normalised from the root, so that no `..` is left in it. */
 function pathOf(raw: string): string | undefined {
   try {
     const path = normalize(decodeURIComponent(raw)).split(sep).join('/')
-    return path.startsWith('/') && !path.includes('\0') && !path.split('/').includes('..') ? path : undefined
+    return path.startsWith('/') && !path.includes('\0') ? path : undefined
   } catch {
     return undefined
   }
