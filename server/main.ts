@@ -10,7 +10,7 @@ import { openActions } from './compose/actions.ts'
 import { catalogOf } from './compose/catalog.ts'
 import { alone, electLeader } from './compose/leader.ts'
 import { openLive } from './compose/live.ts'
-import { openPair, pairNamed, pairsOf } from './compose/pairs.ts'
+import { openPair, pairNamed, pairsOf, type PlacedPair } from './compose/pairs.ts'
 import { placed, readConfig } from './compose/place.ts'
 import { storeReads, storeTokens } from './compose/reads.ts'
 import { openSystems } from './compose/systems.ts'
@@ -56,6 +56,8 @@ export interface Started {
 }
 
 const demoSeed = 8_420
+/** By then its sync has lost enough to be worth a look; a newcomer does not wait for the night. */
+const demoFirstLookMs = 25_000
 const lookEveryMs = 2_000
 const graceMs = 5_000
 /** A page or a check is told to be late when no turn has ended for this long. */
@@ -182,6 +184,9 @@ async function compose(options: StartOptions, { complain, closing, close }: Clos
   const look = () => void live.refresh().catch((cause: unknown) => complain('The store could not be looked at.', cause))
   closing.push(timers.every(lookEveryMs, look))
   pipelinesChanged(catalog.pipelines.map(({ id }) => id))
+  const firstLookFailed = (cause: unknown) => complain('The first look of the demo failed.', cause)
+  if (origin.demo)
+    closing.push(timers.after(demoFirstLookMs, () => void firstLook(work!, pairs).catch(firstLookFailed)))
 
   if (options.web) {
     const reads = storeReads(store.db, {
@@ -269,6 +274,13 @@ async function configOrigin(
   const demo = await startDemo({ dataDirectory: data, clock: timers, seed: demoSeed, signal, complain })
   closing.push(() => demo.stop())
   return { text: demo.configText, file: 'demo.yaml', env: { ...env, ...demo.env }, demo: true }
+}
+
+async function firstLook(work: Work, pairs: readonly PlacedPair[]): Promise<void> {
+  for (const { spec, pipeline } of pairs) {
+    const run = { id: randomUUID(), pair: spec.id, pipeline, mode: 'full', trigger: 'schedule' } as const
+    await work.request({ ...run, requestedBy: 'the demo' })
+  }
 }
 
 const openChannels = ({ channels }: Config) =>

@@ -3,6 +3,7 @@ import type { AlertRecord, AlertState } from '../server/evaluate/alert.ts'
 import type { Notice } from '../server/notify/notice.ts'
 import type { Judged } from '../server/reconcile/journal.ts'
 import type { Kind, SliceResult } from '../server/reconcile/records.ts'
+import type { RunResult } from '../server/reconcile/run.ts'
 import type { RunRequest } from '../server/store/runs.ts'
 
 const since = new Date(Date.UTC(2026, 0, 1))
@@ -81,7 +82,8 @@ export function judged(id: string, kind: Kind): Judged {
     id,
     difference: {
       kind,
-      key: [id],
+      // `a` is 0, `b` is 1: an integer key, as ranges have.
+      key: [String(id.charCodeAt(0) - 97)],
       fields: [],
       duplicated: false,
       copy: false,
@@ -97,3 +99,24 @@ export function judged(id: string, kind: Kind): Judged {
     },
   }
 }
+
+export const resultOf = (run: string): RunResult => ({
+  run,
+  pair: 'p',
+  verdict: 'drift',
+  rows: { source: 9, target: 8 },
+  differences: { missing: 1, extra: 0, changed: 0 },
+  matchRatio: 0.9,
+  kept: 1,
+  truncated: false,
+  method: 'native',
+  notes: [],
+  timingsMs: { total: 1 },
+  bytesRead: 1,
+  queries: 1,
+  inFlight: 0,
+  unsettled: 0,
+  slices: [],
+  guards: [],
+  corrections: {},
+})

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { sql } from 'drizzle-orm'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Fault } from '../server/fault.ts'
-import { sliceOf, judged, alertRecord, noticeTo, runRequest } from './store-rows.ts'
+import { sliceOf, judged, alertRecord, noticeTo, resultOf, runRequest } from './store-rows.ts'
 import { alertRow, alertRows, acknowledgeAlert } from '../server/store/alerts.ts'
 import { allDues, keepDues, setDue } from '../server/store/dues.ts'
 import { proposedAmong, runJournal } from '../server/store/journal.ts'
@@ -249,9 +249,9 @@ describe.each(Object.entries(backends))('the store on %s', (_, place) => {
     it('are held by one worker at a time, and taken over when its lease ends', async () => {
       const { id } = runRequest('leased')
       await requestRun(store.db, { ...runRequest('leased'), id })
-      expect(await claimRun(store.db, id, 'one', 50)).toMatchObject({ id, state: 'running' })
-      expect(await claimRun(store.db, id, 'two', 50)).toBeUndefined()
-      expect(await renewRun(store.db, id, 'one', 10, undefined)).toEqual({ held: true })
+      expect(await claimRun(store.db, id, 'one', 60_000)).toMatchObject({ id, state: 'running' })
+      expect(await claimRun(store.db, id, 'two', 60_000)).toBeUndefined()
+      expect(await renewRun(store.db, id, 'one', 1, undefined)).toEqual({ held: true })
       await new Promise((resolve) => setTimeout(resolve, 30))
       expect(await runsToWork(store.db, 10)).toEqual([{ id, state: 'running' }])
       expect(await claimRun(store.db, id, 'two', 60_000)).toMatchObject({ id })
@@ -330,6 +330,49 @@ describe.each(Object.entries(backends))('the store on %s', (_, place) => {
       expect(await journal.corrections('approved', 'insert', 10)).toMatchObject([{ id: 'a', decidedBy: 'ada' }])
       const audits = await store.db.execute(sql`select event, actor from audits where run_id = ${run!.id}`)
       expect([...audits]).toEqual([{ event: 'approved', actor: 'ada' }])
+    })
+
+    it('show where in the key space their differences lie', async () => {
+      const [run] = await runRows(store.db, { pair: 'journalled', limit: 1 })
+      const { buckets } = (await runDetail(store.db, run!.id))!
+      expect(buckets).toHaveLength(19)
+      expect(buckets![0]).toEqual({
+        from: '0',
+        to: '0',
+        state: 'differing',
+        counts: { missing: 1, extra: 0, changed: 0 },
+      })
+      expect(buckets![1]).toMatchObject({ state: 'verified' })
+      expect(buckets![2]).toMatchObject({ state: 'differing', counts: { extra: 1 } })
+      expect(buckets!.at(-1)).toMatchObject({ to: '18', state: 'pending' })
+    })
+
+    it('take back what an older run of the pair still proposes, and say so in the audit', async () => {
+      const [older, newer] = [runRequest('superseded'), runRequest('superseded')]
+      const planned = {
+        method: 'native',
+        strategy: 'range',
+        fingerprint: 'f',
+        columns: [],
+        notes: [],
+        rowsEstimate: 9,
+        cut: '64',
+      } as const
+      for (const { id } of [older, newer]) {
+        await requestRun(store.db, { ...runRequest('superseded'), id })
+        await claimRun(store.db, id, 'one', 60_000)
+        const journal = runJournal(store.db, { run: id, pair: 'superseded' })
+        await journal.plan({ ...planned, slices: [{ ordinal: 0, from: '0', to: '9' }] })
+        await journal.slice(sliceOf(0), [judged('a', 'missing')])
+        await journal.open('proposed', 'nobody')
+        await endRun(store.db, id, 'one', { state: 'waiting', result: resultOf(id) })
+      }
+      expect(await runRows(store.db, { pair: 'superseded', limit: 2 })).toMatchObject([
+        { id: newer.id, state: 'waiting', proposed: 1 },
+        { id: older.id, state: 'done', proposed: 0 },
+      ])
+      const audits = await store.db.execute(sql`select event, actor from audits where run_id = ${older.id}`)
+      expect([...audits]).toEqual([{ event: 'rejected', actor: 'a newer run' }])
     })
 
     it('leave an audit nobody can change', async () => {

@@ -39,6 +39,10 @@ export async function runDetail(db: Db, id: string) {
     .from(decisions)
     .where(eq(decisions.runId, id))
     .groupBy(decisions.action)
+  const parts = sliceRows(
+    run.plan?.slices ?? [],
+    done.map((slice) => slice.result),
+  )
   const kept = calls.reduce((sum, { rows }) => sum + rows, 0)
   const { result, plan } = run
   return {
@@ -56,10 +60,8 @@ export async function runDetail(db: Db, id: string) {
       rowsDone: 0,
       rowsEstimate: plan?.rowsEstimate ?? 0,
     },
-    slices: sliceRows(
-      plan?.slices ?? [],
-      done.map((slice) => slice.result),
-    ),
+    slices: parts,
+    ...(plan?.strategy === 'range' ? { buckets: await keyBuckets(db, id, parts) } : {}),
     kept: { items: kept, truncated: result?.truncated ?? false },
     guards: run.guards ?? [],
     corrections: inStates,
@@ -76,6 +78,43 @@ function sliceRows(planned: readonly { ordinal: number; from: string; to: string
   return planned.map(({ ordinal, from, to }) => {
     const slice = byOrdinal.get(ordinal)
     return slice ?? { ordinal, from, to, state: 'pending' as const, counts: none, unsettled: 0 }
+  })
+}
+
+/** Parts of the key space a strip shows. */
+const bucketsMax = 120
+
+/**
+ * Where in a range of integer keys the kept differences lie, in at most 120 parts of equal width. A part is as well known
+ * as the slice it begins in.
+ */
+async function keyBuckets(db: Db, run: string, slices: ReturnType<typeof sliceRows>) {
+  const [first, last] = [slices[0], slices.at(-1)]
+  if (!first || !last) return []
+  const from = BigInt(first.from)
+  const span = BigInt(last.to) - from + 1n
+  const parts = span < BigInt(bucketsMax) ? span : BigInt(bucketsMax)
+  const edge = (part: bigint) => from + (span * part) / parts
+  const key = sql`(${differences.key} ->> 0)::numeric`
+  const part = sql<string>`floor((${key} - ${String(from)}::numeric) * ${String(parts)}::numeric / ${String(span)}::numeric)::text`
+  const found = await db
+    .select({ part, kind: differences.kind, rows: count() })
+    .from(differences)
+    .where(eq(differences.runId, run))
+    .groupBy(sql`1`, differences.kind)
+  return Array.from({ length: Number(parts) }, (_, index) => {
+    const start = edge(BigInt(index))
+    const slice = slices.findLast((one) => BigInt(one.from) <= start) ?? first
+    const of = (kind: Kind) => found.find((one) => Number(one.part) === index && one.kind === kind)?.rows ?? 0
+    const counts = { missing: of('missing'), extra: of('extra'), changed: of('changed') }
+    const differing = counts.missing + counts.extra + counts.changed > 0
+    const compared = slice.state === 'verified' || slice.state === 'differing'
+    return {
+      from: String(start),
+      to: String(edge(BigInt(index + 1)) - 1n),
+      state: compared ? (differing ? ('differing' as const) : ('verified' as const)) : slice.state,
+      counts,
+    }
   })
 }
 

@@ -114,14 +114,53 @@ type Ending =
 /** Ends a run and its lease. A run that somebody else holds by now is left alone. */
 export async function endRun(db: Db, run: string, owner: string, ending: Ending): Promise<void> {
   const { state } = ending
-  const outcome =
-    'result' in ending
-      ? { result: ending.result, guards: ending.result.guards, verdict: ending.result.verdict, fault: null }
-      : { fault: ending.fault, verdict: 'unknown' as const }
-  await db
+  const before = await storedRun(db, run)
+  const result = 'result' in ending ? wholeResult(ending.result, before?.result ?? undefined) : undefined
+  const outcome = result
+    ? { result, guards: result.guards, verdict: result.verdict, fault: null }
+    : { fault: 'fault' in ending ? ending.fault : null, verdict: 'unknown' as const }
+  const over = { step: 'done', endedAt: sql`now()`, leaseOwner: null, leaseUntil: null, cancelBy: null }
+  const [ended] = await db
     .update(runs)
-    .set({ state, step: 'done', ...outcome, endedAt: sql`now()`, leaseOwner: null, leaseUntil: null, cancelBy: null })
+    .set({ state, ...outcome, ...over, progress: sql`jsonb_set(coalesce(${runs.progress}, '{}'), '{step}', '"done"')` })
     .where(and(eq(runs.id, run), eq(runs.leaseOwner, owner)))
+    .returning({ pair: runs.pairId, createdAt: runs.createdAt })
+  if (ended && result) await supersede(db, { run, ...ended })
+}
+
+/** A run that wrote what was approved later is still one run: what both parts cost is added up. */
+function wholeResult(result: RunResult, before: RunResult | undefined): RunResult {
+  if (!before) return result
+  const timingsMs = { ...before.timingsMs }
+  for (const [step, ms] of Object.entries(result.timingsMs)) timingsMs[step] = (timingsMs[step] ?? 0) + ms
+  return {
+    ...result,
+    timingsMs,
+    bytesRead: before.bytesRead + result.bytesRead,
+    queries: before.queries + result.queries,
+  }
+}
+
+/**
+ * Takes back what older runs of a pair still propose: a newer look at the same rows is what a person should decide about.
+ * In one transaction, each with its audit.
+ */
+async function supersede(db: Db, newer: { run: string; pair: string; createdAt: Date }): Promise<void> {
+  const older = sql`
+    select id from runs where pair_id = ${newer.pair} and id <> ${newer.run} and state = 'waiting'
+      and created_at < ${newer.createdAt.toISOString()}::timestamptz`
+  const message = `Run ${newer.run} has compared these rows again.`
+  await db.transaction(async (tx) => {
+    await tx.execute(sql`
+      with gone as (
+        update corrections as c set state = 'rejected', message = ${message}, decided_by = 'a newer run', updated_at = now()
+        where c.state = 'proposed' and c.run_id in (${older}) returning c.run_id, c.id)
+      insert into audits (run_id, pair_id, correction_id, key, event, actor, detail)
+      select gone.run_id, ${newer.pair}, gone.id, d.key, 'rejected', 'a newer run',
+        jsonb_build_object('reason', ${message}::text)
+      from gone join differences as d on d.run_id = gone.run_id and d.id = gone.id`)
+    await tx.execute(sql`update runs set state = 'done' where id in (${older})`)
+  })
 }
 
 /** Moves a run whose corrections were approved on to writing them. False when it is not waiting. */
