@@ -62,7 +62,7 @@ const livesIn: Readonly<Record<string, readonly string[]>> = {
   'prom-client': ['server/expose'],
   svelte: ['web'],
   'sv-router': ['web'],
-  yaml: ['server/config'],
+  yaml: ['server/config', 'server/compose'],
 }
 
 const sources = import.meta.glob<string>('../{checks,server,web}/**/*.{ts,svelte}', {

@@ -254,9 +254,8 @@ describe('who receives', () => {
     expect(to('resolved', 'crit')).toEqual([])
   })
 
-  it('each under an id of its own', () => {
-    let next = 0
-    const notices = addressed(content, ['ops', 'pager'], () => `n-${(next += 1)}`)
-    expect(notices.map(({ id, channel }) => `${id} ${channel}`)).toEqual(['n-1 ops', 'n-2 pager'])
+  it('each under an id of its own, the same however often it is told', () => {
+    const notices = addressed(content, ['ops', 'pager'], 'i-1.fired')
+    expect(notices.map(({ id, channel }) => `${id} ${channel}`)).toEqual(['i-1.fired.ops ops', 'i-1.fired.pager pager'])
   })
 })

@@ -74,9 +74,9 @@ export function receivers(
     .map(({ name }) => name)
 }
 
-/** One notice a receiver, ready for the outbox. `id` is called once for each. */
-export const addressed = (content: NoticeContent, names: readonly string[], id: () => string): readonly Notice[] =>
-  names.map((channel) => ({ ...content, id: id(), channel }))
+/** One notice a receiver, ready for the outbox. Its id is the same however often the same turn is told again. */
+export const addressed = (content: NoticeContent, names: readonly string[], told: string): readonly Notice[] =>
+  names.map((channel) => ({ ...content, id: `${told}.${channel}`, channel }))
 
 /** Pairs the fire and the resolve of one incident for receivers: rule, start and severity, no numbers or words. */
 export const dedupKeyOf = ({ rule, since, severity }: Pick<NoticeContent, 'rule' | 'since' | 'severity'>): string =>
