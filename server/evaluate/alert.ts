@@ -19,7 +19,7 @@ export type AlertState =
       readonly samples: number
     }
 
-export type AlertEvent = 'fired' | 'resolved'
+type AlertEvent = 'fired' | 'resolved'
 
 /** An alert as it is stored. Its identity is `rule` alone: editing a threshold never orphans an incident. */
 export interface AlertRecord {

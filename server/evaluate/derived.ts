@@ -16,8 +16,6 @@ export const derived = {
   out_per_second: { help: 'Records a second that reached the target over 5 minutes.', unit: 'per_second' },
 } as const satisfies Record<string, Metric>
 
-export type DerivedMetric = keyof typeof derived
-
 /** Every number a rule on a check of this probe, aimed at this (parsed) target, may judge. */
 export const metricsOf = (probe: Probe, target: Parameters<Probe['run']>[0]): Readonly<Record<string, Metric>> => ({
   ...probe.metrics,

@@ -1,7 +1,7 @@
 import type { PositionPair } from './hop-state.ts'
 
 /** How far back pairs are kept, and how close together. */
-export const flowWindowMs = 30 * 60_000
+const flowWindowMs = 30 * 60_000
 const spacingMs = 15_000
 const shortWindowMs = 5 * 60_000
 const spanMsMin = 10_000

@@ -181,7 +181,7 @@ function find({ metric }: Rule, readings: readonly Reading[], hops: readonly Mea
 }
 
 /** The hop that is furthest behind; undefined when no lag is known. */
-export function worst(hops: readonly MeasuredHop[]): MeasuredHop | undefined {
+function worst(hops: readonly MeasuredHop[]): MeasuredHop | undefined {
   const told = hops.filter(({ standing }) => standing.lag)
   return told.toSorted((one, other) => behind(other) - behind(one))[0]
 }

@@ -25,7 +25,7 @@ function short(value: number): string {
 }
 
 /** A value with its unit, as a person reads it. */
-export function valueInWords(value: number, unit: Metric['unit']): string {
+function valueInWords(value: number, unit: Metric['unit']): string {
   if (unit === 'seconds') return inWords(value)
   if (unit === 'ratio') return percent(value)
   if (unit === 'per_second') return `${short(value)}${space}/s`
