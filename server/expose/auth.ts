@@ -22,7 +22,7 @@ export function mintToken(random: (bytes: number) => Buffer = randomBytes): { to
   return { token, sha256: sha256Of(token) }
 }
 
-export const sha256Of = (token: string): string => createHash('sha256').update(token).digest('hex')
+const sha256Of = (token: string): string => createHash('sha256').update(token).digest('hex')
 
 /**
  * Whose token this is. It is looked up by its hash, so the time a lookup takes says nothing of the token; what comes

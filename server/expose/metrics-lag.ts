@@ -8,7 +8,8 @@ import type { Sheet } from './sheet.ts'
 
 export const secondsOf = (at: Date | undefined): number | undefined => (at ? at.getTime() / 1_000 : undefined)
 
-const cached = '(cached; see tallyman_probe_last_success_timestamp_seconds)'
+/** Ends the help of what was measured some time ago. */
+export const cached = '(cached; see tallyman_probe_last_success_timestamp_seconds)'
 
 /**
  * The lag of every hop. Gauges go when their check has been silent for long; the watermark stays, so that

@@ -2,12 +2,10 @@ import { derived } from '../evaluate/derived.ts'
 import { isFresh } from './freshness.ts'
 import { byReason } from './reason.ts'
 import type { Snapshot } from './reads.ts'
-import { secondsOf } from './metrics-lag.ts'
+import { cached, secondsOf } from './metrics-lag.ts'
 import type { Sheet, Write } from './sheet.ts'
 
 const skips = ['overlap', 'backoff', 'paused', 'leader'] as const
-
-export const cached = '(cached; see tallyman_probe_last_success_timestamp_seconds)'
 
 export const readingName = (probe: string, metric: string): string => `tallyman_${probe.replaceAll('-', '_')}_${metric}`
 

@@ -99,7 +99,7 @@ export const overviewRoutes = ({ snapshot, now, reads }: Looks) => {
     })
 }
 
-export function pipelineNamed({ catalog }: Snapshot, id: string): CatalogPipeline {
+function pipelineNamed({ catalog }: Snapshot, id: string): CatalogPipeline {
   const found = catalog.pipelines.find((pipeline) => pipeline.id === id)
   if (found) return found
   throw new Fault('not_found', `There is no pipeline "${id}".`, { hint: 'GET /api/v1/overview lists them.' })

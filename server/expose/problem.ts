@@ -4,7 +4,7 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { Fault, type FaultCode } from '../fault.ts'
 
 /** What HTTP calls each fault. */
-export const statusOf: Readonly<Record<FaultCode, ContentfulStatusCode>> = {
+const statusOf: Readonly<Record<FaultCode, ContentfulStatusCode>> = {
   apply_failed: 502,
   bad_request: 400,
   cancelled: 409,

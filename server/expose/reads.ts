@@ -17,12 +17,12 @@ import type {
  */
 
 export type Role = 'viewer' | 'operator' | 'admin'
-export type RunTrigger = 'schedule' | 'dashboard' | 'api' | 'cli'
-export type RunMode = 'full' | 'incremental' | 'sample'
-export type RunState = 'queued' | 'running' | 'waiting' | 'applying' | 'done' | 'failed' | 'cancelled'
-export type PipelineState = 'ok' | 'warn' | 'crit' | 'nodata' | 'paused' | 'unmeasured'
+type RunTrigger = 'schedule' | 'dashboard' | 'api' | 'cli'
+type RunMode = 'full' | 'incremental' | 'sample'
+type RunState = 'queued' | 'running' | 'waiting' | 'applying' | 'done' | 'failed' | 'cancelled'
+type PipelineState = 'ok' | 'warn' | 'crit' | 'nodata' | 'paused' | 'unmeasured'
 
-export interface FaultRow {
+interface FaultRow {
   readonly code: string
   readonly message: string
   readonly hint: string
@@ -113,7 +113,7 @@ export interface PairStanding {
 }
 
 /** How delivery of notices goes, by channel. */
-export interface ChannelStanding {
+interface ChannelStanding {
   readonly channel: string
   readonly sent: number
   readonly failed: number
@@ -171,7 +171,7 @@ export interface RunRow {
   readonly applied: number
 }
 
-export interface SliceRow extends Pick<SliceResult, 'ordinal' | 'from' | 'to' | 'counts' | 'fault'> {
+interface SliceRow extends Pick<SliceResult, 'ordinal' | 'from' | 'to' | 'counts' | 'fault'> {
   readonly state: 'pending' | SliceResult['state']
 }
 
@@ -255,7 +255,7 @@ export interface StateRow {
   readonly state: PipelineState
 }
 
-export interface NoticeRow {
+interface NoticeRow {
   readonly channel: string
   readonly event: 'fired' | 'resolved'
   readonly state: 'waiting' | 'delivered' | 'dead'

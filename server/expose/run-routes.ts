@@ -153,7 +153,7 @@ export const runRoutes = ({ snapshot, now, reads, actions }: Runs) =>
     })
 
 /** @throws Fault `not_found`. */
-export async function runNamed(reads: Pick<Reads, 'run'>, id: string): Promise<RunDetailRow> {
+async function runNamed(reads: Pick<Reads, 'run'>, id: string): Promise<RunDetailRow> {
   const row = await reads.run(id)
   if (row) return row
   throw new Fault('not_found', `There is no run "${id}".`, {

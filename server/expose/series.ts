@@ -17,7 +17,7 @@ type Line = Track['lines'][number]
 export const pointsMax = 600
 
 /** More marks than this in one lane cannot be told apart; the newest are kept. */
-export const eventsMax = 100
+const eventsMax = 100
 
 /** The length of a part that keeps a line within `pointsMax`, in whole seconds. */
 export const bucketFor = (from: Date, to: Date): number =>

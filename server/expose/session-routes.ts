@@ -73,5 +73,5 @@ export const sessionRoutes = (access: Access) => {
 }
 
 /** Whether the browser speaks TLS, to us or to a proxy before us. On plain http a Secure cookie would never come back. */
-export const isEncrypted = (c: Context<Env>): boolean =>
+const isEncrypted = (c: Context<Env>): boolean =>
   c.req.header('x-forwarded-proto') === 'https' || new URL(c.req.url).protocol === 'https:'

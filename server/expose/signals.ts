@@ -7,7 +7,7 @@ import { leadHop, measuredOf, silentChecks, type Measured } from './measured.ts'
 import type { CatalogPipeline, SeriesKey, SignalTargets, Snapshot } from './reads.ts'
 import type { signalView } from './views.ts'
 
-export type SignalView = z.output<typeof signalView>
+type SignalView = z.output<typeof signalView>
 type Unit = SignalView['unit']
 
 /** A signal without its sparkline, and the numbers that one would be drawn from. */
