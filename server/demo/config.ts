@@ -13,7 +13,7 @@ pipelines:
     runbook: https://wiki.example/runbooks/customers
     route: [CRM, customer outbox, sync worker, billing]
     checks:
-      - { probe: table-lag, every: 5s, timeout: 4s, source: crm.public.customers, target: billing.public.customers, column: updated_at }
+      - { probe: table-lag, every: 3s, timeout: 2500ms, source: crm.public.customers, target: billing.public.customers, column: updated_at }
       # The queue is a table: a word in "state" says what became of a record, "error" holds what billing answered.
       - probe: outbox
         every: 3s
@@ -32,6 +32,8 @@ pipelines:
         target: { table: billing.public.customers, columns: { email: email_address } }
         key: [id]
         exclude: [segment] # billing does not have it
+        # What differs is looked at again once the checks above have seen the target pass the first look.
+        settle: { wait: 3s, tries: 5 }
         schedule: "0 2 * * *"
         timezone: Europe/Berlin
         # Phone numbers are corrected in billing, by the people who call them; all else is right in the CRM.
@@ -71,6 +73,7 @@ pipelines:
         source: { table: crm.public.orders }
         target: { table: billing.public.invoices, columns: { id: order_id, net: net_amount, tax: tax_amount } }
         key: [id]
+        settle: { wait: 3s, tries: 5 }
         schedule: "15 2 * * *"
         timezone: Europe/Berlin
         corrections: { mode: propose, limit: { rows: 500, ratio: 0.1 } }
@@ -111,10 +114,10 @@ pipelines:
     runbook: https://wiki.example/runbooks/contacts
     route: [CRM, contact outbox, sync worker, billing]
     checks:
-      - { probe: table-lag, every: 5s, timeout: 4s, source: crm.public.contacts, target: billing.public.contacts, column: updated_at }
+      - { probe: table-lag, every: 3s, timeout: 2500ms, source: crm.public.contacts, target: billing.public.contacts, column: updated_at }
       - probe: outbox
-        every: 5s
-        timeout: 4s
+        every: 3s
+        timeout: 2500ms
         table: crm.public.contacts_outbox
         status: { column: state, processed: [done], dead: [dead] }
         failed: error
@@ -125,6 +128,7 @@ pipelines:
         source: { table: crm.public.contacts }
         target: { table: billing.public.contacts, columns: { id: contact_id, name: full_name } }
         key: [id]
+        settle: { wait: 3s, tries: 5 }
         schedule: "30 2 * * *"
         timezone: Europe/Berlin
         # Rows that are only in billing are listed and left alone.
@@ -157,6 +161,7 @@ pipelines:
         source: { table: crm.public.subscriptions }
         target: { table: billing.public.subscriptions }
         key: [id]
+        settle: { wait: 3s, tries: 5 }
         schedule: "45 2 * * *"
         timezone: Europe/Berlin
 
@@ -189,6 +194,7 @@ pipelines:
         source: { table: crm.public.prices }
         target: { table: billing.public.price_list }
         key: [sku, currency]
+        settle: { wait: 10s, tries: 5 } # longer than an import takes to come round
         schedule: "0 3 * * *"
         timezone: Europe/Berlin
 `

@@ -24,4 +24,5 @@ export async function importPrices({ crm, billing }: Databases, at: Date): Promi
 const putPrices = `insert into price_list
   select * from jsonb_populate_recordset(null::price_list, $1::text::jsonb)
   on conflict (sku, currency) do update
-    set amount = excluded.amount, valid_from = excluded.valid_from, updated_at = excluded.updated_at`
+    set amount = excluded.amount, valid_from = excluded.valid_from, updated_at = excluded.updated_at
+    where price_list.updated_at < excluded.updated_at`
