@@ -40,7 +40,7 @@ async function run<Target extends z.ZodObject>(probe: Probe<Target>, aim: z.inpu
   const answer: Answer = await probe.run(probe.target.parse(aim), {
     signal: new AbortController().signal,
     now: () => new Date(),
-    connection: () => db as never,
+    connection: () => ({ ...db, writable: () => expect.fail('a probe asked to write') }) as never,
     trace: (line) => trace.push(line),
   })
   const readings = Object.fromEntries(answer.readings.map(({ metric, value }) => [metric, value]))
