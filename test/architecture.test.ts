@@ -51,7 +51,7 @@ const composing = ['server/compose', 'server/commands', 'server/main', 'server/c
 const livesIn: Readonly<Record<string, readonly string[]>> = {
   '@electric-sql': ['server/connect'],
   '@hono': ['server/expose'],
-  '@opentelemetry': ['server/watch', 'server/work'],
+  '@opentelemetry': ['server/compose'],
   croner: ['server/work', 'server/config'],
   'drizzle-orm': ['server/store'],
   hono: ['server/expose', 'web'],

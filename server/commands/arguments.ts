@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises'
 import { parseArgs, type ParseArgsConfig } from 'node:util'
 import { Fault } from '../fault.ts'
 
@@ -31,19 +30,6 @@ export function urlArgument(text: string, env: NodeJS.ProcessEnv): string {
     })
   }
   return url
-}
-
-/** The text of a file. @throws Fault `usage` when it cannot be read. */
-export async function readText(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8')
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException
-    throw new Fault('usage', `${file} could not be read (${code}).`, {
-      hint: 'Name a config file with --config.',
-      cause,
-    })
-  }
 }
 
 /** A whole number of at least `min`. @throws Fault `usage` naming the flag. */

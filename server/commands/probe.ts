@@ -8,7 +8,8 @@ import { Fault } from '../fault.ts'
 import type { Check, Observation } from '../watch/check.ts'
 import { observe } from '../watch/observe.ts'
 import { reconcileProbe } from '../watch/reconcile-check.ts'
-import { readArguments, readText } from './arguments.ts'
+import { readConfigFile } from '../config/file.ts'
+import { readArguments } from './arguments.ts'
 
 const flags = {
   config: { type: 'string', default: 'tallyman.yaml' },
@@ -25,7 +26,7 @@ interface Probed {
 export async function probe(args: readonly string[]): Promise<number> {
   const { values, positionals } = readArguments(args, flags, 'probe --config F [CHECK…] [--json]')
   const file = values.config
-  const config = readConfig(await readText(file), { file, env: process.env, data: resolve(values.data) })
+  const config = readConfig(await readConfigFile(file), { file, env: process.env, data: resolve(values.data) })
   const checks = chosen(
     checksOf(config).filter((check) => check.probe !== reconcileProbe),
     positionals,

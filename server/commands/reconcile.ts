@@ -17,7 +17,8 @@ import { openStore, type Db } from '../store/open.ts'
 import { differencePage } from '../store/run-reads.ts'
 import { claimRun, endRun, releaseRun, renewRun, requestRun, storedRun } from '../store/runs.ts'
 import { workRun, type RunnerSteps } from '../work/runner.ts'
-import { readArguments, readText } from './arguments.ts'
+import { readConfigFile } from '../config/file.ts'
+import { readArguments } from './arguments.ts'
 
 const flags = {
   config: { type: 'string', default: 'tallyman.yaml' },
@@ -39,7 +40,7 @@ export async function reconcile(args: readonly string[]): Promise<number> {
   if (values.mode !== 'full')
     throw new Fault('usage', `This build has no mode "${values.mode}".`, { hint: 'Leave --mode out.' })
   const file = values.config
-  const config = readConfig(await readText(file), { file, env: process.env, data: resolve(values.data) })
+  const config = readConfig(await readConfigFile(file), { file, env: process.env, data: resolve(values.data) })
   const pairs = positionals.map((id) => pairNamed(pairsOf(config), id))
 
   const store = await openStore(config.store, { attach: true })

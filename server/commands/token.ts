@@ -4,7 +4,8 @@ import { mintToken, roles } from '../expose/auth.ts'
 import { Fault } from '../fault.ts'
 import { openStore } from '../store/open.ts'
 import { addToken } from '../store/tokens.ts'
-import { readArguments, readText } from './arguments.ts'
+import { readConfigFile } from '../config/file.ts'
+import { readArguments } from './arguments.ts'
 
 const flags = {
   role: { type: 'string' },
@@ -24,7 +25,7 @@ export async function token(args: readonly string[]): Promise<number> {
   const data = resolve(values.data)
   const file = values.config
   const store = file
-    ? readConfig(await readText(file), { file, env: process.env, data }).store
+    ? readConfig(await readConfigFile(file), { file, env: process.env, data }).store
     : `pglite://${data}/store`
   const opened = await openStore(store, { attach: true })
   try {

@@ -3,7 +3,8 @@ import { loadConfig } from '../config/load.ts'
 import { problemsText } from '../config/problem.ts'
 import { configJsonSchema } from '../config/schema.ts'
 import { Fault } from '../fault.ts'
-import { readArguments, readText } from './arguments.ts'
+import { readConfigFile } from '../config/file.ts'
+import { readArguments } from './arguments.ts'
 
 /** Prints every problem of a config at once, as compilers do; exit 2 when there is one. */
 export async function validate(args: readonly string[]): Promise<number> {
@@ -11,7 +12,7 @@ export async function validate(args: readonly string[]): Promise<number> {
   const [file, ...rest] = positionals
   if (!file || rest.length > 0)
     throw new Fault('usage', 'Name one config file.', { hint: 'Usage: tallyman validate F' })
-  const loaded = loadConfig(await readText(file), { file, env: process.env, probes })
+  const loaded = loadConfig(await readConfigFile(file), { file, env: process.env, probes })
   if ('problems' in loaded) {
     process.stdout.write(`${problemsText(loaded.problems)}\n`)
     return 2

@@ -1,23 +1,22 @@
-import type { Catalog, Monitor as MonitorFacts, PairStanding, Snapshot } from '../expose/reads.ts'
+import type { Monitor as MonitorFacts, PairStanding, Snapshot } from '../expose/reads.ts'
 import type { Standing } from '../evaluate/standing.ts'
 import { allDues } from '../store/dues.ts'
 import type { Store } from '../store/open.ts'
 import { channelTotals } from '../store/outbox.ts'
 import { pairTotals } from '../store/run-reads.ts'
 import type { Vitals } from '../watch/monitor.ts'
+import type { InForce } from './in-force.ts'
 import type { PlacedPair } from './pairs.ts'
 
 type Known = Awaited<ReturnType<typeof read>>
 
 export interface LiveParts {
   readonly store: Store
-  catalog(): Catalog
-  pairs(): readonly PlacedPair[]
+  force(): InForce
   standing(): Standing
   vitals(): Vitals
   isLeader(): boolean
   readonly facts: Pick<MonitorFacts, 'version' | 'revision' | 'startedAt' | 'demo'>
-  configFault(): string | undefined
 }
 
 /** What `/metrics` and the pages read without waiting: the standing of the checks, and the newest look at the store. */
@@ -35,9 +34,9 @@ export async function openLive(parts: LiveParts): Promise<Live> {
   }
   return {
     snapshot: () => ({
-      catalog: parts.catalog(),
+      catalog: parts.force().catalog,
       standing: parts.standing(),
-      pairs: parts.pairs().map((pair) => pairStanding(pair, known)),
+      pairs: parts.force().pairs.map((pair) => pairStanding(pair, known)),
       monitor: monitorFacts(parts, known),
     }),
     refresh: () => (looking ??= look().finally(() => (looking = undefined))),
@@ -90,7 +89,7 @@ const share = (progress: Known['totals']['running'][number]['progress']) =>
 function monitorFacts(parts: LiveParts, { channels }: Known): MonitorFacts {
   const { lastTurnAt, schedulerLagMs } = parts.vitals()
   const oldest = channels.flatMap(({ oldestWaitingAt }) => oldestWaitingAt?.getTime() ?? [])
-  const configFault = parts.configFault()
+  const { fault } = parts.force()
   const checks = [...parts.standing().checks.values()]
   return {
     ...parts.facts,
@@ -105,7 +104,7 @@ function monitorFacts(parts: LiveParts, { channels }: Known): MonitorFacts {
     },
     ...(lastTurnAt ? { lastCycleAt: lastTurnAt } : {}),
     ...(schedulerLagMs === undefined ? {} : { schedulerLagMs }),
-    ...(configFault ? { configFault } : {}),
+    ...(fault ? { configFault: fault } : {}),
     ...(oldest.length > 0 ? { oldestNoticeAt: new Date(Math.min(...oldest)) } : {}),
   }
 }

@@ -15,6 +15,7 @@ import { reconcileCheck } from '../watch/reconcile-check.ts'
 import type { Steps } from '../watch/steps.ts'
 import type { Leader } from './leader.ts'
 import { addressNotice } from './notices.ts'
+import { spanned } from './spans.ts'
 import type { Systems } from './systems.ts'
 import { timers } from './timers.ts'
 
@@ -23,7 +24,7 @@ export function checksOf(config: Config): readonly Check[] {
   const rules = bindReconcileRules(config)
   const judged = Object.entries(config.pipelines).filter(([, { pairs }]) => pairs.length > 0)
   return [
-    ...bindChecks(config, probes),
+    ...bindChecks(config, probes).map(traced),
     ...judged.map(([id, { paused }]) =>
       reconcileCheck(
         id,
@@ -33,6 +34,12 @@ export function checksOf(config: Config): readonly Check[] {
     ),
   ]
 }
+
+const traced = (check: Check): Check => ({
+  ...check,
+  measure: (context) =>
+    spanned('probe.run', { 'tallyman.check': check.id, 'tallyman.probe': check.probe }, () => check.measure(context)),
+})
 
 export interface StepParts {
   readonly db: Db

@@ -11,6 +11,7 @@ import { claimRun, endRun, releaseRun, renewRun, requestRun, runsToWork, type Ru
 import type { Queue } from '../work/queue.ts'
 import { workRun, type Claimed, type OpenPair, type RunnerSteps } from '../work/runner.ts'
 import { startSchedule } from '../work/schedule.ts'
+import { spanned } from './spans.ts'
 import { timers } from './timers.ts'
 
 /** Runs at once in one process; the heavy work is inside the databases being compared. */
@@ -28,7 +29,7 @@ export interface WorkParts {
   pairs(): readonly PlacedPair[]
   openPair(id: string): OpenPair
   channel(name: string): Channel | undefined
-  changed(run: Claimed, ended: boolean): void
+  changed(run: Claimed, ended: boolean): Promise<void>
   complain(message: string, cause: unknown): void
   /** Lets go of what is under way, so that another process can go on. */
   readonly signal: AbortSignal
@@ -53,17 +54,16 @@ export async function startWork(parts: WorkParts): Promise<Work> {
     if (await requestRun(store.db, run)) await queue.send('run', { run: run.id })
   }
 
-  await queue.work('run', runLanes, ({ run }) => workRun(run, runnerSteps(parts), signal))
-  await queue.work('notice', noticeLanes, async ({ notice }) => {
-    const delivery = await deliver(notice, {
-      outbox: outbox(store.db),
-      channel: parts.channel,
-      signal,
-      fetch,
-      now: timers.now,
-    })
-    if (delivery.state === 'waiting') await queue.send('notice', { notice: delivery.noticeId }, delivery.until)
-  })
+  await queue.work('run', runLanes, ({ run }) =>
+    spanned('reconcile.run', { 'tallyman.run': run }, () => workRun(run, runnerSteps(parts), signal)),
+  )
+  await queue.work('notice', noticeLanes, ({ notice }) =>
+    spanned('notify.send', { 'tallyman.notice': notice }, async () => {
+      const steps = { outbox: outbox(store.db), channel: parts.channel, signal, fetch, now: timers.now }
+      const delivery = await deliver(notice, steps)
+      if (delivery.state === 'waiting') await queue.send('notice', { notice: delivery.noticeId }, delivery.until)
+    }),
+  )
 
   // The tables are the truth: whatever a lost job or a dead process left behind is found here and queued again.
   const sweep = async () => {
@@ -113,7 +113,8 @@ const runnerSteps = ({ store: { db }, owner, openPair, changed, complain }: Work
   pair: openPair,
   journal: (run, pair) => runJournal(db, { run, pair }),
   reconcile,
-  changed,
+  changed: (run, ended) =>
+    void changed(run, ended).catch((cause: unknown) => complain('A change of a run was not told.', cause)),
   every: timers.every,
   complain,
 })
