@@ -97,8 +97,9 @@ const post = <T = void>(path: string, body: unknown = {}) => ask<T>('POST', path
 const part = encodeURIComponent
 
 const query = (values: Record<string, string | number | undefined>): string => {
-  const given = Object.entries(values).filter(([, value]) => value !== undefined)
-  return given.length > 0 ? `?${new URLSearchParams(given.map(([key, value]) => [key, String(value)]))}` : ''
+  const given = new URLSearchParams()
+  for (const [key, value] of Object.entries(values)) if (value !== undefined) given.set(key, String(value))
+  return given.size > 0 ? `?${given}` : ''
 }
 
 /** Which corrections of a run: the named ones, or all that wait. */

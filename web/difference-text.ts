@@ -34,18 +34,45 @@ function middleOf(from: readonly string[], to: readonly string[]): { source: Str
   // Letters that happen to recur are noise: below a third in common, the whole middle is simply different.
   if (shared * 3 < Math.max(from.length, to.length)) return { source: wholly(from), target: wholly(to) }
 
-  const source: Stretch[] = []
-  const target: Stretch[] = []
+  const steps: Step[] = []
   let i = 0
   let j = 0
-  while (i < from.length && j < to.length) {
-    if (from[i] === to[j]) {
-      source.push({ text: from[i++]!, differs: false })
-      target.push({ text: to[j++]!, differs: false })
-    } else if (lengths[i + 1]![j]! >= lengths[i]![j + 1]!) source.push({ text: from[i++]!, differs: true })
-    else target.push({ text: to[j++]!, differs: true })
+  while (i < from.length || j < to.length) {
+    if (i < from.length && j < to.length && from[i] === to[j])
+      steps.push({ source: from[i++]!, target: to[j++]!, same: true })
+    else if (j >= to.length || (i < from.length && lengths[i + 1]![j]! >= lengths[i]![j + 1]!)) {
+      steps.push({ source: from[i++]!, target: '', same: false })
+    } else steps.push({ source: '', target: to[j++]!, same: false })
   }
-  return { source: [...source, ...wholly(from.slice(i))], target: [...target, ...wholly(to.slice(j))] }
+  const read = withoutIslands(steps)
+  return {
+    source: read.map(({ source, same }) => ({ text: source, differs: !same })),
+    target: read.map(({ target, same }) => ({ text: target, differs: !same })),
+  }
+}
+
+interface Step {
+  readonly source: string
+  readonly target: string
+  readonly same: boolean
+}
+
+/** So few shared characters between two differences are chance: the eye reads one change more easily than two. */
+const islandMax = 2
+
+function withoutIslands(steps: readonly Step[]): Step[] {
+  const result = [...steps]
+  for (let first = 0; first < steps.length; first++) {
+    if (!steps[first]!.same) continue
+    let last = first
+    while (steps[last + 1]?.same) last++
+    const between = first > 0 && last < steps.length - 1
+    if (between && last - first < islandMax) {
+      for (let at = first; at <= last; at++) result[at] = { ...steps[at]!, same: false }
+    }
+    first = last
+  }
+  return result
 }
 
 /** `lengths[i][j]`: how many characters `from` after i and `to` after j share in order. */

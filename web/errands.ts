@@ -22,7 +22,7 @@ export interface PairPlace {
 }
 
 /** Pipelines asked for their pairs, and how many at once. */
-export const pipelinesAskedMax = 100
+const pipelinesAskedMax = 100
 const pipelinesAtOnce = 4
 
 /** The pairs of these pipelines, in their order; the pipelines that did not answer are named in `silent`. */

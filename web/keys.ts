@@ -28,8 +28,9 @@ export function press(event: KeyboardEvent, root: ParentNode): boolean {
   // Typing is typing: only Escape leaves a field.
   if (focused?.closest(fields)) {
     if (event.key !== 'Escape') return false
-    if (focused instanceof HTMLElement && !focused.closest('[data-form]')) focused.blur()
-    return press1('Escape', focused, root)
+    if (focused.closest('[data-form]')) return press1('Escape', focused, root)
+    if (focused instanceof HTMLElement) focused.blur()
+    return true
   }
   if (event.key === 'j' || event.key === 'k') return move(event.key === 'j' ? 1 : -1, focused, root)
   return press1(event.key, focused, root)

@@ -6,8 +6,7 @@ export interface Limit {
   readonly better: 'lower' | 'higher'
 }
 
-export const breaches = (value: number, { at, better }: Limit): boolean =>
-  better === 'lower' ? value > at : value < at
+const breaches = (value: number, { at, better }: Limit): boolean => (better === 'lower' ? value > at : value < at)
 
 /**
  * Parts one line into the stretches within the limit and those beyond it, so that each is drawn in its own weight.

@@ -1,7 +1,7 @@
 import { clock, duration } from '../format.ts'
 
 /** 2 px of bar and 1 px of gap a bucket; 22 px high. */
-export const stripPitch = 3
+const stripPitch = 3
 export const stripHeight = 22
 
 const letters = { o: 'ok', w: 'warn', c: 'crit', n: 'nodata', p: 'paused' } as const
