@@ -87,7 +87,9 @@ export function openPostgres({ name, url, embedded = false, limits }: OpenPostgr
     writable: () => (writer ??= pool(false)),
     async ask(query, signal) {
       signal?.throwIfAborted()
-      const cancel = () => query.cancel()
+      let answered = false
+      // Not in the same breath as the query: postgres.js has not sent it yet, and would leave its transaction hanging.
+      const cancel = () => setImmediate(() => answered || query.cancel())
       signal?.addEventListener('abort', cancel)
       try {
         return await query
@@ -95,6 +97,7 @@ export function openPostgres({ name, url, embedded = false, limits }: OpenPostgr
         signal?.throwIfAborted()
         throw postgresFault(name, thrown)
       } finally {
+        answered = true
         signal?.removeEventListener('abort', cancel)
       }
     },
