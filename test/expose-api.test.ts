@@ -131,6 +131,7 @@ describe('a request that cannot be answered', () => {
     [{}, 'write either `ids` or `all: true`'],
     [{ ids: [], all: true }, 'ids: '],
     [{ all: false }, 'all: '],
+    [{ ids: ['a;b'] }, 'ids.0: is not the id of a difference'],
     [{ ids: [differenceUuid(1)], al: true }, 'Unrecognized key: "al"'],
   ])('refuses to guess which corrections %j means', async (choice, message) => {
     const { post, asked } = world()

@@ -18,7 +18,7 @@ import { Fault } from '../server/fault.ts'
 
 export const now = new Date('2026-11-21T03:00:30.000Z')
 export const runUuid = '0190c7a2-7b1c-7000-8000-000000000001'
-export const differenceUuid = (n: number) => `0190c7a2-7b1c-7000-8000-00000000010${n}`
+export const differenceUuid = (n: number) => `${runUuid}.000000.000000${n}`
 export const ago = (seconds: number) => new Date(now.getTime() - seconds * 1_000)
 
 /** A world of rows: one pipeline with a table-lag check, a queue check and a pair. Every part can be replaced. */

@@ -8,7 +8,12 @@ const idsMax = 10_000
 /** Which corrections: those of the named differences, or all that wait. Naming neither would be a guess. */
 const choice = z
   .strictObject({
-    ids: z.array(z.guid('is not the id of a difference')).min(1).max(idsMax).optional().describe('Ids of differences.'),
+    ids: z
+      .array(z.string().regex(/^[\w.-]{1,100}$/, 'is not the id of a difference'))
+      .min(1)
+      .max(idsMax)
+      .optional()
+      .describe('Ids of differences.'),
     all: z.literal(true).optional().describe('Every correction that waits.'),
   })
   .refine(({ ids, all }) => (ids === undefined) !== (all === undefined), { error: 'write either `ids` or `all: true`' })

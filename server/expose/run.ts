@@ -40,6 +40,7 @@ const matchTargetDefault = 0.995
 
 export function runOf(row: RunDetailRow, { pipeline, pair }: RunPlace, now: Date): RunView {
   const { rows, counts } = row
+  const { slicesDone, slicesTotal, rowsDone, rowsEstimate } = row.progress
   return {
     ...summaryOf(row),
     now: now.toISOString(),
@@ -58,7 +59,7 @@ export function runOf(row: RunDetailRow, { pipeline, pair }: RunPlace, now: Date
     bytesRead: row.bytesRead,
     queries: row.queries,
     timingsMs: { ...row.timingsMs },
-    progress: row.progress,
+    progress: { slicesDone, slicesTotal, rowsDone, rowsEstimate },
     slices: row.slices.map(({ ordinal, from, to, state, fault }) => ({
       ordinal,
       from,
