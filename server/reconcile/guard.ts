@@ -8,7 +8,7 @@ export interface GuardFacts {
   readonly corrections: PairSpec['corrections']
   readonly unknownSlices: number
   readonly slices: number
-  /** Rows of the larger side. */
+  /** Rows on either side. */
   readonly rows: number
   readonly differences: number
   readonly kept: number

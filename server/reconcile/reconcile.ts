@@ -219,7 +219,7 @@ async function judge(input: RunInput, run: Begun, slices: readonly SliceResult[]
     corrections: pair.corrections,
     unknownSlices: slices.filter(({ state }) => state === 'unknown').length,
     slices: slices.length,
-    rows: Math.max(rows.source, rows.target),
+    rows: rows.source + differences.extra,
     differences: total(differences),
     kept: decisions.reduce((sum, { rows: some }) => sum + some, 0),
     decisions,

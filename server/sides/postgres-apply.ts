@@ -37,7 +37,7 @@ export function statementOf(plan: SidePlan, change: Change): Statement {
       const entries = Object.entries(change.values)
       const text = `insert into ${table} (${entries.map(([name]) => quoted(name)).join(', ')}) overriding system value
         select ${entries.map(value).join(', ')}
-        where not exists (select 1 from ${table} as t where ${named('t')}) on conflict do nothing`
+        where not exists (select 1 from ${table} as t where ${named('t')})`
       return { text, parameters }
     }
     case 'update': {
