@@ -1,8 +1,9 @@
 import { collectDefaultMetrics, Counter, Histogram, Registry } from 'prom-client'
-import { writeLag, writePipelines, writeSignals } from './metrics-lag.ts'
+import { writeLag, writePipelines } from './metrics-lag.ts'
 import { writeProbes, writeReadings } from './metrics-probe.ts'
 import { writeReconcile } from './metrics-reconcile.ts'
 import { writeAlerts, writeSelf } from './metrics-self.ts'
+import { writeSignals } from './metrics-signals.ts'
 import { Sheet, sheetLimits, type SheetLimits } from './sheet.ts'
 import type { Snapshot } from './reads.ts'
 

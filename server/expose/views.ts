@@ -4,7 +4,7 @@ import { z } from '@hono/zod-openapi'
 
 const instant = z.iso.datetime()
 export const state = z.enum(['ok', 'warn', 'crit', 'nodata', 'paused', 'unmeasured'])
-export const signalName = z.enum(['lag', 'errors', 'dead-letters', 'duplicates', 'drift'])
+const signalName = z.enum(['lag', 'errors', 'dead-letters', 'duplicates', 'drift'])
 const unit = z.enum(['seconds', 'records', 'ratio', 'per_second'])
 
 export const problemView = z
@@ -32,7 +32,7 @@ export const signalView = z
   })
   .openapi('Signal')
 
-export const stripView = z
+const stripView = z
   .object({
     from: instant,
     bucketMs: z.int(),
@@ -201,7 +201,7 @@ export const seriesView = z
   })
   .openapi('Series')
 
-export const guardView = z
+const guardView = z
   .object({ name: z.string(), state: z.enum(['ok', 'warn', 'fail']), detail: z.string() })
   .openapi('Guard')
 
