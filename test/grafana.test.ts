@@ -21,6 +21,7 @@ interface Panel {
 }
 interface Dashboard {
   readonly uid: string
+  readonly editable: boolean
   readonly panels: readonly Panel[]
   readonly templating: { readonly list: readonly { readonly name: string; readonly definition?: string }[] }
   readonly annotations: { readonly list: readonly { readonly expr?: string }[] }
@@ -142,6 +143,19 @@ describe('the dashboard', () => {
       const over = panels.slice(index + 1).filter((other) => overlap(gridPos, other.gridPos))
       expect(over.map((other) => `${title} / ${other.title}`)).toEqual([])
     }
+  })
+})
+
+describe('what finds it', () => {
+  it('is a configuration that Prometheus accepts', async () => {
+    const checked = await promtool(['check', 'config', '--syntax-only', join(grafana, 'prometheus.yml')])
+    expect(checked).toMatchObject({ ok: true })
+  })
+
+  it('lets nobody change the provisioned dashboard in the browser', async () => {
+    const { providers } = parse(await read('provisioning/dashboards/tallyman.yaml')) as { providers: unknown[] }
+    expect(providers).toEqual([expect.objectContaining({ type: 'file', allowUiUpdates: false })])
+    expect(dashboards.every(({ editable }) => !editable)).toBe(true)
   })
 })
 
