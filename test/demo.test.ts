@@ -112,6 +112,7 @@ describe('the demo, a minute after its first start', () => {
   it('drifts: names are cut, NULL became empty, rows are lost and deleted ones are back', async () => {
     const drift = await contacts(demo.databases)
     expect(drift.missing + drift.extra).toBeGreaterThan(0)
+    expect(drift.extra).toBeGreaterThan(1)
     expect(drift.changed).toBeGreaterThan(10)
     // What there is to correct stays within the limits of the demo's config.
     expect(drift.missing + drift.extra + drift.changed).toBeLessThan(120)
@@ -120,8 +121,9 @@ describe('the demo, a minute after its first start', () => {
     expect(await count(billing, `contacts where length(full_name) = 12`)).toBeGreaterThan(0)
     const customers = await differences(
       demo.databases,
-      'select id::text as key, coalesce(city, phone) as row from customers',
-      'select id::text as key, coalesce(city, phone) as row from customers',
+      // What was refused lies among the dead letters; here only what was written in the wrong order is looked for.
+      `select id::text as key, city as row from customers where country <> 'UK'`,
+      'select id::text as key, city as row from customers',
     )
     expect(customers.changed).toBeGreaterThan(0)
   })

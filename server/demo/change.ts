@@ -57,7 +57,8 @@ const insert = (name: FlowName, columns: string) =>
 const nearest = (name: FlowName, parameter: string) =>
   `(select id from ${name} where id >= ${parameter} order by id limit 1)`
 
-const later = (at: Date) => new Date(at.getTime() + 1)
+/** The second save of a row in the same moment: a newer state, in the queue right behind the older one. */
+const againAt = `$1::timestamptz + interval '1 millisecond'`
 
 export const change: Readonly<Record<ChangeName, (moment: Moment) => Promise<void>>> = {
   async customers(moment) {
@@ -79,10 +80,10 @@ export const change: Readonly<Record<ChangeName, (moment: Moment) => Promise<voi
       return emit(crm, 'customers', insert('customers', 'name, email, phone, country, city, segment'), at, [values])
     }
     if (turn % 16 === 15) return emit(crm, 'customers', `delete from customers where id = ${row}`, at, [key])
-    const move = `update customers set city = $3, updated_at = $1 where id = ${row}`
-    await emit(crm, 'customers', move, at, [key, city(random)])
+    const move = (time: string) => `update customers set city = $3, updated_at = ${time} where id = ${row}`
+    await emit(crm, 'customers', move('$1'), at, [key, city(random)])
     // Saved twice in a row, as people do: harmless as long as the order of events is kept.
-    if (flaws.has('unordered')) await emit(crm, 'customers', move, later(at), [key, `${city(random)} Old Town`])
+    if (flaws.has('unordered')) await emit(crm, 'customers', move(againAt), at, [key, `${city(random)} Old Town`])
   },
 
   async orders({ crm, random, at, turn }) {
@@ -116,12 +117,12 @@ export const change: Readonly<Record<ChangeName, (moment: Moment) => Promise<voi
       return emit(crm, 'contacts', insert('contacts', 'id, customer_id, name, email, role'), at, [values])
     }
     const { name, role } = newContact(random, 0, at.toISOString())
-    const edit = `update contacts set name = $3, role = $4, updated_at = $1 where id = ${row}`
+    const edit = (time: string) => `update contacts set name = $3, role = $4, updated_at = ${time} where id = ${row}`
     const leaves = turn % 8 === 7
-    if (!leaves || flaws.has('unordered')) await emit(crm, 'contacts', edit, at, [key, name, role])
-    if (leaves) return emit(crm, 'contacts', `delete from contacts where id = ${row}`, later(at), [key])
+    if (!leaves || flaws.has('unordered')) await emit(crm, 'contacts', edit('$1'), at, [key, name, role])
+    if (leaves) return emit(crm, 'contacts', `delete from contacts where id = ${row}`, at, [key])
     if (flaws.has('unordered') && turn % 3 === 0) {
-      await emit(crm, 'contacts', edit, later(at), [key, name, random.pick(roles)])
+      await emit(crm, 'contacts', edit(againAt), at, [key, name, random.pick(roles)])
     }
   },
 

@@ -32,7 +32,7 @@ const lagCycleS = 360
 const driftCycleS = 1_800
 
 /** When each flaw is on, in seconds since the worker started: all of them within the first minute, then in cycles. */
-export const windows: Readonly<Record<Flaw, Window>> = {
+const windows: Readonly<Record<Flaw, Window>> = {
   throttled: { everyS: lagCycleS, fromS: 6, toS: 120 },
   misspelt: { everyS: lagCycleS, fromS: 4, toS: 26 },
   mended: { everyS: lagCycleS, fromS: 280, toS: 290 },

@@ -11,7 +11,7 @@ const turnMs = 500
 /** After a turn that failed: the next one begins where this one was. */
 const pauseMs = 2_000
 
-export interface DemoClock {
+interface DemoClock {
   now(): Date
   /** Calls back once after `ms`; the returned function calls it off. */
   after(ms: number, callback: () => void): () => void

@@ -3,7 +3,7 @@ import type { Channel, ChannelKind } from './kind.ts'
 import { webhook } from './webhook.ts'
 
 /** Every kind of channel this build can send by. A new one is one new file and one new line here. */
-export const channelKinds: readonly ChannelKind[] = [webhook]
+const channelKinds: readonly ChannelKind[] = [webhook]
 
 const kindNames = channelKinds.map(({ name }) => name)
 

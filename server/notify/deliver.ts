@@ -35,7 +35,7 @@ export interface Outbox {
 }
 
 /** What to do with a line now. */
-export type Step =
+type Step =
   | {
       readonly kind: 'send'
       readonly outgoing: Outgoing
@@ -50,7 +50,7 @@ export type Step =
  * unless the alert has resolved meanwhile. Then the resolve goes alone and says both, under its own id, because a
  * receiver that did see the fire drops a second delivery of that id.
  */
-export function nextStep(line: readonly Entry[], now: Date): Step {
+function nextStep(line: readonly Entry[], now: Date): Step {
   const waiting = line.filter(({ state }) => state === 'waiting')
   const resolve = waiting.findLastIndex(({ notice }) => notice.event === 'resolved')
   const entry = waiting[Math.max(resolve, 0)]

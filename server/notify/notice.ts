@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { signals } from '../../checks/probe.ts'
 
 /** What a notice says, the same for every channel. Dates come back from JSON as Dates. */
-export const noticeContentSchema = z.object({
+const noticeContentSchema = z.object({
   /** New each time an alert leaves quiet. */
   incident: z.string(),
   rule: z.string(),
@@ -43,7 +43,7 @@ export type NoticeContent = Readonly<z.output<typeof noticeContentSchema>>
 export type Notice = Readonly<z.output<typeof noticeSchema>>
 
 /** Whom a channel is for; absent means every severity. */
-export interface Route {
+interface Route {
   readonly name: string
   readonly severities?: readonly ('warn' | 'crit')[] | undefined
 }

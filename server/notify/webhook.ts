@@ -103,7 +103,7 @@ function codeOf(thrown: unknown): string {
 const notEnded = '0001-01-01T00:00:00Z'
 
 /** Alertmanager's version 4 body, so that its receivers can read it, and `tallyman` with what it has no place for. */
-export function bodyOf(outgoing: Outgoing) {
+function bodyOf(outgoing: Outgoing) {
   const { notice, collapsed } = outgoing
   const status = notice.event === 'fired' ? 'firing' : 'resolved'
   const { pipeline, rule, severity } = notice

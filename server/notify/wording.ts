@@ -9,7 +9,7 @@ const steps = [
 ] as const
 
 /** A length of time in its largest whole unit: `3 min`, `2 h`. */
-export function lengthOf(ms: number): string {
+function lengthOf(ms: number): string {
   const step = steps.find((step) => ms >= step.ms) ?? steps[3]
   return `${Math.max(0, Math.floor(ms / step.ms))} ${step.unit}`
 }
