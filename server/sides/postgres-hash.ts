@@ -31,10 +31,16 @@ function typed(column: ComparedColumn, value: string): string {
     case 'json':
       return `${value}::jsonb::text`
     case 'text':
-    case 'other':
       return `${value}::text`
+    case 'other':
+      return column.cast === 'interval' ? parts(value) : `${value}::text`
   }
 }
+
+/** Months, days and microseconds: an interval prints by a setting that the embedded database does not let us pin. */
+const parts = (value: string) =>
+  `(extract(year from ${value}) * 12 + extract(month from ${value}) || ' ' || extract(day from ${value}) || ' ' ||
+    extract(hour from ${value}) * 3600000000 + extract(minute from ${value}) * 60000000 + extract(microseconds from ${value}))`
 
 const zeros: Readonly<Record<ComparedColumn['class'], string>> = {
   boolean: '0',
