@@ -77,7 +77,7 @@ export async function startTallyman(start: TallymanStart = {}): Promise<Tallyman
   }
 }
 
-export interface CommandResult {
+interface CommandResult {
   readonly code: number
   readonly stdout: string
   readonly stderr: string

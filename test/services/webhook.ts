@@ -2,7 +2,7 @@ import { once as onceEvent } from 'node:events'
 import { createServer, type IncomingHttpHeaders } from 'node:http'
 import { eventually } from './process.ts'
 
-export interface Delivery {
+interface Delivery {
   readonly method: string
   readonly path: string
   readonly headers: IncomingHttpHeaders
