@@ -54,7 +54,8 @@ export async function startTallyman(start: TallymanStart = {}): Promise<Tallyman
   const args = [builtCli(), 'serve', ...(configFile ? ['--config', configFile] : []), ...place, ...(start.args ?? [])]
   const log = join(folder, 'log')
   const launch = async (): Promise<Running> => {
-    const running = await startProcess({ command: process.execPath, args, log, ...(start.env && { env: start.env }) })
+    // A killed one leaves its socket behind: in our folder, which is removed.
+    const running = await startProcess({ command: process.execPath, args, log, env: { TMPDIR: folder, ...start.env } })
     await answering('Tallyman', running, async () => (await get('/readyz')).status === 200, readyWithinMs)
     return running
   }
