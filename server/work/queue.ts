@@ -38,7 +38,9 @@ export async function openQueue(url: string, onError: (error: unknown) => void):
   await boss.start()
   const names = ['run', 'notice'] as const
   // One after the other: on a new database each creates a partition of the same table.
-  for (const name of names) await boss.createQueue(name, { name, policy: 'stately', retryLimit: 0, expireInSeconds })
+  // `short`: one job waits under an id. With `stately` also only one may be active, and the job of a process that died
+  // stays active: the next one could never be taken, nor any job behind it.
+  for (const name of names) await boss.createQueue(name, { name, policy: 'short', retryLimit: 0, expireInSeconds })
 
   return {
     async send(name, job, startAfter) {
