@@ -34,7 +34,7 @@ describe('a line', () => {
   })
 
   it('draws a point between two silences as a dot', () => {
-    expect(linePath(line(null, 5, null), frame)).toBe('M10.0 25.0h0')
+    expect(linePath(line(null, 5, null), frame)).toBe('M10.0 25.0h.01')
   })
 
   it('stays inside its frame', () => {
@@ -188,12 +188,12 @@ describe('a sparkline', () => {
 describe('a strip', () => {
   const strip = { from: '2026-11-21T00:00:00.000Z', bucketMs: 240_000, states: 'ooowwc-np' }
 
-  it('has one path a state, higher for worse, and none for what is not yet', () => {
+  it('has one path a state, higher for worse, and a bare baseline for what is not yet', () => {
     const paths = new Map(stripPaths(strip.states).map(({ state, d }) => [state, d]))
-    expect([...paths.keys()]).toEqual(['ok', 'warn', 'crit', 'nodata', 'paused'])
+    expect([...paths.keys()]).toEqual(['ok', 'warn', 'crit', 'none', 'nodata', 'paused'])
     expect(paths.get('ok')).toBe('M0 15h2v6h-2zM3 15h2v6h-2zM6 15h2v6h-2z')
     expect(paths.get('crit')).toBe('M15 1h2v20h-2z')
-    expect([...paths.values()].join('')).not.toContain('M18 ')
+    expect(paths.get('none')).toBe('M18 20h2v1h-2z')
   })
 
   it('says how long each state lasted, worst first', () => {
@@ -251,7 +251,7 @@ describe('the key space', () => {
       bucket(2, { missing: 4, state: 'differing' }),
       bucket(3, { state: 'unknown' }),
     ])
-    expect(said).toBe('3 buckets of keys, 1 differ; 1 could not be compared; most rows differ from 20 to 29')
+    expect(said).toBe('3 buckets of keys, 1 differs; 1 could not be compared; most rows differ from 20 to 29')
   })
 })
 

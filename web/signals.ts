@@ -58,7 +58,7 @@ export function cellNote(signal: Signal, now: number, timezone: string): string 
 export function tileLines(signal: Signal, now: number, timezone: string): string[] {
   const { signal: name, value, unit, lower, upper, method, target, alert, better, at, note, state } = signal
   const bounds = name === 'lag' && lower !== null && upper !== null ? secondsBetween(lower, upper) : null
-  const known = [bounds, method && `by ${method.replaceAll('-', ' ')}`].filter(Boolean).join(', ')
+  const known = [bounds, method && `by ${method.replaceAll(/[-_]/g, ' ')}`].filter(Boolean).join(', ')
   const bound = [
     target !== null && `target ${chosen(target, unit)}`,
     alert !== null && alert !== target && `alert ${better === 'lower' ? 'above' : 'below'} ${chosen(alert, unit)}`,

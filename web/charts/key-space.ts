@@ -100,7 +100,7 @@ export function keySpaceSummary(buckets: readonly KeyBucket[]): string {
     undefined,
   )
   return [
-    `${some(buckets.length, 'bucket')} of keys, ${differing} differ`,
+    `${some(buckets.length, 'bucket')} of keys, ${differing} ${differing === 1 ? 'differs' : 'differ'}`,
     unknown > 0 && `${unknown} could not be compared`,
     pending > 0 && `${pending} not compared yet`,
     worst && `most rows differ from ${keyText(worst.from)} to ${keyText(worst.to)}`,

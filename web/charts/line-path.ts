@@ -28,7 +28,7 @@ export function y(value: number, { min, max, height }: Pick<Frame, 'min' | 'max'
  * The `d` of an SVG path through the points, y growing downwards. Oldest first.
  *
  * A null lifts the pen: silence is drawn as a gap, never as a line between its neighbours. A point with silence on
- * both sides becomes a line of no length, which a round cap draws as a dot.
+ * both sides becomes a line of hardly any length, which a round cap draws as a dot.
  */
 export function linePath(points: readonly Point[], frame: Frame): string {
   const commands: string[] = []
@@ -38,7 +38,7 @@ export function linePath(points: readonly Point[], frame: Frame): string {
     const starts = index === 0 || points[index - 1]!.value === null
     commands.push(`${starts ? 'M' : 'L'}${spot}`)
     const ends = index === points.length - 1 || points[index + 1]!.value === null
-    if (starts && ends) commands.push('h0')
+    if (starts && ends) commands.push('h.01')
   })
   return commands.join('')
 }

@@ -4,13 +4,20 @@ import { clock, duration } from '../format.ts'
 const stripPitch = 3
 export const stripHeight = 22
 
-const letters = { o: 'ok', w: 'warn', c: 'crit', n: 'nodata', p: 'paused' } as const
+const letters = { o: 'ok', w: 'warn', c: 'crit', n: 'nodata', p: 'paused', '-': 'none' } as const
 type Letter = keyof typeof letters
 export type StripState = (typeof letters)[Letter]
 
-const words: Record<StripState, string> = { ok: 'ok', warn: 'warn', crit: 'crit', nodata: 'no data', paused: 'paused' }
+const words: Record<StripState, string> = {
+  ok: 'ok',
+  warn: 'warn',
+  crit: 'crit',
+  nodata: 'no data',
+  paused: 'paused',
+  none: 'not yet measured',
+}
 /** Height is badness, so that a strip reads without its colours. */
-const heights: Record<StripState, number> = { ok: 6, warn: 13, crit: 20, nodata: 20, paused: 2 }
+const heights: Record<StripState, number> = { ok: 6, warn: 13, crit: 20, nodata: 20, paused: 2, none: 1 }
 
 export interface StripView {
   readonly from: string
@@ -22,7 +29,7 @@ const stateAt = (states: string, index: number): StripState | undefined => lette
 
 export const stripWidth = ({ states }: Pick<StripView, 'states'>): number => Math.max(1, states.length * stripPitch - 1)
 
-/** One `d` for each state that occurs; buckets that are not yet have none. */
+/** One `d` for each state that occurs; buckets that are not yet are a bare baseline. */
 export function stripPaths(states: string): { state: StripState; d: string }[] {
   const paths = new Map<StripState, string>()
   for (let index = 0; index < states.length; index++) {
@@ -55,5 +62,5 @@ export function stretchAt({ from, bucketMs, states }: StripView, index: number, 
   const start = Date.parse(from) + first * bucketMs
   const end = Date.parse(from) + (last + 1) * bucketMs
   const state = stateAt(states, index)
-  return `${state ? words[state] : 'not yet measured'} ${clock(start, timezone)} to ${clock(end, timezone)}, ${duration(end - start)}`
+  return `${state ? words[state] : words.none} ${clock(start, timezone)} to ${clock(end, timezone)}, ${duration(end - start)}`
 }
