@@ -81,9 +81,9 @@ describe('a pipeline in trouble', () => {
     expect(row({ alerts: [taken, open] })).toMatchObject({ incident: 'open', acknowledgedBy: null })
   })
 
-  it('is not yet in trouble while an alert is pending, and still while it recovers', () => {
+  it('is not yet in trouble while an alert is pending, and only warned of while it recovers', () => {
     expect(row({ alerts: [{ ...lag, status: 'pending' }] })).toMatchObject({ state: 'ok', incident: null })
-    expect(row({ alerts: [{ ...lag, status: 'recovering' }] })).toMatchObject({ state: 'crit' })
+    expect(row({ alerts: [{ ...lag, status: 'recovering' }] })).toMatchObject({ state: 'warn' })
     expect(row({ alerts: [{ ...lag, status: 'quiet' }] })).toMatchObject({ state: 'ok' })
   })
 })

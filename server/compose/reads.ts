@@ -22,10 +22,7 @@ export function storeReads(db: Db, { pair, now }: { pair(id: string): PairSpec |
     allDifferences: (run) => allDifferences(db, run),
     samples: (request) => sampleBuckets(db, { ...request, now: now() }),
     silences: (request) => silences(db, request),
-    async states(request) {
-      const found = await stateBuckets(db, { ...request, now: now() })
-      return found.flatMap(({ state, ...row }) => (state === 'unmeasured' ? [] : [{ ...row, state }]))
-    },
+    states: (request) => stateBuckets(db, { ...request, now: now() }),
     alerts: (filter) => alertRows(db, filter),
     alert: (id) => alertRow(db, id),
   }

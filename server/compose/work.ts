@@ -6,7 +6,7 @@ import { allDues, keepDues, setDue } from '../store/dues.ts'
 import { runJournal } from '../store/journal.ts'
 import type { Store } from '../store/open.ts'
 import { noticesDue, outbox } from '../store/outbox.ts'
-import { tidy } from '../store/retention.ts'
+import { tidy, tidyEmbedded } from '../store/retention.ts'
 import { claimRun, endRun, releaseRun, renewRun, requestRun, runsToWork, type RunRequest } from '../store/runs.ts'
 import type { Queue } from '../work/queue.ts'
 import { workRun, type Claimed, type OpenPair, type RunnerSteps } from '../work/runner.ts'
@@ -20,6 +20,7 @@ const noticeLanes = 2
 const sweepEveryMs = 5_000
 const sweepMax = 100
 const tidyEveryMs = 60_000
+const tidyEmbeddedEveryMs = 600_000
 
 export interface WorkParts {
   readonly store: Store
@@ -80,6 +81,14 @@ export async function startWork(parts: WorkParts): Promise<Work> {
       tidyEveryMs,
       quietly('Old samples could not be tidied.', () => tidy(store.db)),
     ),
+    ...(store.kind === 'embedded'
+      ? [
+          timers.every(
+            tidyEmbeddedEveryMs,
+            quietly('The embedded store could not be tidied.', () => tidyEmbedded(store.db)),
+          ),
+        ]
+      : []),
     startSchedule(() => scheduled(parts.pairs()), {
       dues: () => allDues(store.db),
       setDue: (due, was) => setDue(store.db, due, was),

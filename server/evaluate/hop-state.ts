@@ -66,6 +66,7 @@ const hopState = z.object({
     check: z.string(),
     hop: z.string(),
     at: instant,
+    unit: z.enum(['records', 'bytes', 'microseconds']).optional(),
     sourcePosition: position.optional(),
     targetPosition: position.optional(),
     lag: z

@@ -123,6 +123,7 @@ function standingOf(positions: Positions, place: HopPlace, { lag, flow, watermar
     check: place.check,
     hop: positions.hop,
     at: positions.observedAt,
+    unit: positions.unit,
     ...(source !== undefined && { sourcePosition: source }),
     ...(target !== undefined && { targetPosition: target }),
     ...(lag && { lag }),

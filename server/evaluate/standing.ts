@@ -1,4 +1,4 @@
-import type { LagMethod, Metric, Reading, Signal } from '../../checks/probe.ts'
+import type { LagMethod, Positions, Metric, Reading, Signal } from '../../checks/probe.ts'
 import type { Fault } from '../fault.ts'
 import type { Rule, Severity } from './rule.ts'
 
@@ -11,6 +11,8 @@ export interface HopStanding {
   readonly check: string
   readonly hop: string
   readonly at: Date
+  /** What one step of the positions is; absent in what an older build stored. */
+  readonly unit?: Positions['unit']
   readonly sourcePosition?: bigint
   readonly targetPosition?: bigint
   readonly lag?: {

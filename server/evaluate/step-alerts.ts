@@ -4,7 +4,7 @@ import { advance, type AlertRecord, type Hold, type Notice } from './alert.ts'
 import type { MeasuredHop } from './hop.ts'
 import { judge, type Judged, type Verdict } from './judge.ts'
 import { isReconcile, type Rule, type Severity } from './rule.ts'
-import { inWords, whyMotion, whyOf } from './words.ts'
+import { inWords, whyCalm, whyMotion, whyOf } from './words.ts'
 
 /** The check whose alerts are stepped. */
 export interface JudgedCheck {
@@ -40,6 +40,8 @@ interface Expectation extends Hold {
   readonly about: Pick<AlertRecord, 'signal' | 'value' | 'threshold' | 'unit'>
   /** Not told when nothing is wrong. */
   why(): string
+  /** Told while an alert recovers; absent keeps what was said last. */
+  calm?(): string
 }
 
 /** Steps every alert of a check by what one observation brought. `before` holds its open alerts by rule. */
@@ -99,10 +101,15 @@ function step(check: JudgedCheck, expectation: Expectation, at: Date, before: Al
     since,
     ...(firedAt && { firedAt }),
     ...(ended && { resolvedAt: at }),
-    why: verdict === 'breach' || !before ? expectation.why() : before.why,
+    why: sentenceOf(expectation, state.status, before),
     ...(before?.acknowledgedBy !== undefined && { acknowledgedBy: before.acknowledgedBy }),
   }
   return { record, ...(event && { notice: noticeOf(event, record, at, check.connections) }) }
+}
+
+function sentenceOf(expectation: Expectation, status: AlertRecord['status'], before: AlertRecord | undefined): string {
+  if (expectation.verdict === 'breach' || !before) return expectation.why()
+  return (status === 'recovering' ? expectation.calm?.() : undefined) ?? before.why
 }
 
 const noticeOf = (event: Notice['event'], alert: AlertRecord, at: Date, connections: readonly string[]): Notice => ({
@@ -154,6 +161,7 @@ function valueOf(rule: Rule, { fault, readings, hops }: Facts): Expectation {
     holdMs: rule.holdMs,
     recoverMs: rule.recoverMs,
     why: () => (judged ? whyOf(rule, judged, hop?.standing, hop?.flow) : ''),
+    ...(judged && { calm: () => whyCalm(rule, judged) }),
   }
 }
 

@@ -111,6 +111,13 @@ export function whyOf(rule: Rule, value: { value: number; floor: boolean }, hop?
   return [`${said}, ${limit}.`, rule.metric === 'lag_seconds' ? trend(hop, flow) : undefined].filter(Boolean).join(' ')
 }
 
+/** What a recovering alert says: the value is well again, and is watched until that holds. */
+export function whyCalm(rule: Rule, value: { value: number; floor: boolean }): string {
+  const amount = valueInWords(value.value, rule.unit)
+  const said = rule.unit === 'records' ? `${amount} ${recordsOf(rule.metric)}` : `${subjectOf(rule.metric)} ${amount}`
+  return `Recovering: ${said}, target ${valueInWords(rule.target, rule.unit)}. Resolved when it holds for ${inWords(rule.recoverMs / 1_000)}.`
+}
+
 const recordsOf = (metric: string) => metric.replaceAll('_', ' ')
 
 const steady = 0.01

@@ -3,7 +3,7 @@ import type { AlertStanding } from '../evaluate/standing.ts'
 import { leadHop } from './measured.ts'
 import { narrowed, sparkId, type Drawn } from './narrow.ts'
 import type { CatalogPipeline, Monitor, SeriesKey, Snapshot, StateRow } from './reads.ts'
-import { isRaised, judgeSignals, type Judged } from './signals.ts'
+import { isRaised, judgeSignals, weightOf, type Judged } from './signals.ts'
 import type { overviewView, pipelineRow } from './views.ts'
 
 export type PipelineRow = z.output<typeof pipelineRow>
@@ -118,7 +118,7 @@ const worstFirst = (alerts: readonly AlertStanding[]) =>
   alerts.toSorted(
     (one, other) =>
       Number(one.kind === 'no-data') - Number(other.kind === 'no-data') ||
-      Number(one.severity === 'warn') - Number(other.severity === 'warn') ||
+      Number(weightOf(one) === 'warn') - Number(weightOf(other) === 'warn') ||
       Number(one.acknowledgedBy !== undefined) - Number(other.acknowledgedBy !== undefined) ||
       one.since.getTime() - other.since.getTime(),
   )
@@ -137,13 +137,14 @@ function verdictOf(
     alerts.length > 0 ? new Date(Math.min(...alerts.map((alert) => alert.since.getTime()))).toISOString() : null
   const lead = wrong[0]
   if (lead) {
-    const alike = wrong.filter(({ severity }) => severity === lead.severity)
+    const weight = weightOf(lead)
+    const alike = wrong.filter((alert) => weightOf(alert) === weight)
     // One sentence a signal: two checks that see the same lag are one thing to say.
     const told = wrong.filter(
       (one, index) => !one.signal || wrong.findIndex(({ signal }) => signal === one.signal) === index,
     )
     const sentences = [...new Set(told.map(({ why }) => why))].slice(0, 2)
-    return { state: lead.severity, since: since(alike), why: sentences.join(' ') } as const
+    return { state: weight, since: since(alike), why: sentences.join(' ') } as const
   }
   const silent = judged.filter(({ view }) => view.state === 'nodata')
   if (blind.length > 0 || silent.length > 0) {

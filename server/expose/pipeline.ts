@@ -8,7 +8,7 @@ import type { Drawn } from './narrow.ts'
 import { rowOf } from './overview.ts'
 import type { AlertRow, CatalogPair, CatalogPipeline, RunRow, Snapshot } from './reads.ts'
 import { summaryOf } from './run.ts'
-import { isRaised } from './signals.ts'
+import { isRaised, weightOf } from './signals.ts'
 import type { hopView, pairView, pipelineView } from './views.ts'
 
 export type PipelineView = z.output<typeof pipelineView>
@@ -58,15 +58,14 @@ function pairOf({ pairs }: Snapshot, pair: CatalogPair, runs: readonly RunRow[])
 function hopOf({ standing }: Snapshot, pipeline: CatalogPipeline, hop: HopStanding, now: Date): HopView {
   const [source, target] = endsOf(pipeline, hop.hop)
   const raised = standing.alerts.filter(
-    ({ check, signal, ...alert }) =>
-      check === hop.check && (signal === 'lag' || alert.kind === 'motion') && isRaised({ check, ...alert }),
+    (alert) => alert.check === hop.check && (alert.signal === 'lag' || alert.kind === 'motion') && isRaised(alert),
   )
   const known = hop.lag !== undefined && isFresh(standing.checks.get(hop.check), now)
-  const severity = raised.some(({ severity }) => severity === 'crit') ? 'crit' : raised.length > 0 ? 'warn' : undefined
+  const severity = raised.some((alert) => weightOf(alert) === 'crit') ? 'crit' : raised.length > 0 ? 'warn' : undefined
   return {
     name: hop.hop,
-    source: { name: source, position: hop.sourcePosition?.toString() ?? null },
-    target: { name: target, position: hop.targetPosition?.toString() ?? null },
+    source: { name: source, position: positionText(hop.unit, hop.sourcePosition) },
+    target: { name: target, position: positionText(hop.unit, hop.targetPosition) },
     state: pipeline.paused ? 'paused' : !known ? 'nodata' : (severity ?? 'ok'),
     lagSeconds: hop.lag?.seconds ?? null,
     lowerSeconds: hop.lag?.lowerSeconds ?? null,
@@ -78,6 +77,12 @@ function hopOf({ standing }: Snapshot, pipeline: CatalogPipeline, hop: HopStandi
     motion: hop.motion,
     explained: [...(hop.lag?.explained ?? [])],
   }
+}
+
+/** A position as a person reads it: a time where positions are times, to the millisecond in UTC. */
+function positionText(unit: HopStanding['unit'], position: bigint | undefined): string | null {
+  if (position === undefined) return null
+  return unit === 'microseconds' ? new Date(Number(position / 1_000n)).toISOString() : String(position)
 }
 
 /** A hop named `kafka-to-erp` says its own ends; the whole way takes those of the pipeline. */

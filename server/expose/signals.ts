@@ -5,6 +5,7 @@ import { inWords } from '../evaluate/words.ts'
 import { isFresh } from './freshness.ts'
 import { leadHop, measuredOf, silentChecks, type Measured } from './measured.ts'
 import type { CatalogPipeline, SeriesKey, SignalTargets, Snapshot } from './reads.ts'
+import type { Severity } from '../evaluate/rule.ts'
 import type { signalView } from './views.ts'
 
 type SignalView = z.output<typeof signalView>
@@ -32,6 +33,9 @@ const units = {
 } as const satisfies Record<Signal, Unit>
 
 /** Alerts that say something is wrong now: firing, or firing until it has been well for long enough. */
+/** An alert that recovers is no longer critical: its value is well, and only has to stay so. */
+export const weightOf = ({ severity, status }: AlertStanding): Severity => (status === 'recovering' ? 'warn' : severity)
+
 export const isRaised = ({ status }: AlertStanding): boolean => status === 'firing' || status === 'recovering'
 
 /** The five signals of a pipeline in their order. */
@@ -181,8 +185,8 @@ function stateOf({ standing }: Snapshot, pipeline: CatalogPipeline, signal: Sign
   if (pipeline.paused) return { state: 'paused', why: 'The pipeline is paused in the config.' } as const
   const raised = standing.alerts.filter((alert) => alert.pipeline === pipeline.id && isRaised(alert))
   const own = raised.filter((alert) => alert.signal === signal && alert.kind !== 'no-data')
-  const worst = own.find(({ severity }) => severity === 'crit') ?? own[0]
-  if (worst) return { state: worst.severity, why: worst.why } as const
+  const worst = own.find((alert) => weightOf(alert) === 'crit') ?? own[0]
+  if (worst) return { state: weightOf(worst), why: worst.why } as const
   if (found.silent) return { state: 'nodata', why: found.silent } as const
   if (!found.fresh) {
     const checks = new Set(found.drawnFrom.map(({ check }) => check))

@@ -20,6 +20,15 @@ export async function tidy(db: Db): Promise<void> {
   await deleteOld(db, sql`notices`, sql`coalesce(delivered_at, dead_at) < now() - interval '13 months'`)
 }
 
+/**
+ * What a server does for itself and the embedded one does not: no autovacuum runs there, and its log is kept until a
+ * checkpoint. Everybody waits meanwhile, some tenths of a second.
+ */
+export async function tidyEmbedded(db: Db): Promise<void> {
+  await db.execute(sql`vacuum (analyze)`)
+  await db.execute(sql`checkpoint`)
+}
+
 /** Complete parts only, from the newest folded one on: that one again, in case a late sample came. */
 function fold(from: 'samples' | 'rollups', stepSeconds: number) {
   const raw = from === 'samples'
