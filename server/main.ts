@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import type { Logger } from 'pino'
 import { openActions } from './compose/actions.ts'
 import { inForce } from './compose/in-force.ts'
-import { alone, electLeader } from './compose/leader.ts'
+import { alone, electLeader, follower } from './compose/leader.ts'
 import { openLive } from './compose/live.ts'
 import { lookSoon, openOrigin } from './compose/origin.ts'
 import { openPair, pairNamed } from './compose/pairs.ts'
@@ -111,7 +111,9 @@ async function compose(options: StartOptions, { complain, later }: Ends) {
   await systems.replace(force.config.connections)
   const queue = await openQueue(store.url, (cause) => complain('The queue has a problem.', cause))
   later(() => queue.stop(graceMs))
-  const leader = store.kind === 'embedded' ? alone : await electLeader(store.url, { every: timers.every, complain })
+  const elected = () => (store.kind === 'embedded' ? alone : electLeader(store.url, { every: timers.every, complain }))
+  // A worker never leads: who runs the checks also exports them, and a worker exports nothing.
+  const leader = options.web ? await elected() : follower
   later(leader.close)
 
   const feed = new Feed({ after: timers.after, boot: randomUUID() })
@@ -149,7 +151,12 @@ async function compose(options: StartOptions, { complain, later }: Ends) {
       demo: origin.demo,
     },
   })
-  later(timers.every(lookEveryMs, () => quietly('The store could not be looked at.', live.refresh())))
+  const look = async () => {
+    // Whoever leads records the turns; the others read them.
+    if (!leader.isLeader()) await monitor.refresh()
+    await live.refresh()
+  }
+  later(timers.every(lookEveryMs, () => quietly('The store could not be looked at.', look())))
 
   const note = stateNoter(db, live.snapshot)
   const pipelinesChanged = (pipelines: readonly string[]) => {
@@ -188,7 +195,7 @@ async function compose(options: StartOptions, { complain, later }: Ends) {
         reads: storeReads(db, { pair: (id) => force.pairs.find(({ spec }) => spec.id === id)?.spec, now: timers.now }),
         actions: openActions({ db, monitor, work, pairs: () => force.pairs, runChanged }),
         tokens,
-        readiness: () => readiness(store, monitor),
+        readiness: () => readiness(store, monitor, leader),
         feed,
         metrics,
         web: fileURLToPath(new URL('../web', import.meta.url)),

@@ -12,6 +12,7 @@ const everyMs = 5_000
 
 /** On the embedded store there is one process, and it leads. */
 export const alone: Leader = { isLeader: () => true, close: async () => {} }
+export const follower: Leader = { isLeader: () => false, close: async () => {} }
 
 /**
  * Asks for the lock now and every five seconds. Leadership ends with the session that holds it, so a process that dies

@@ -34,10 +34,13 @@ export async function openEmbedded(directory: string): Promise<Embedded> {
   await chmod(directory, 0o700)
   // A socket path may be 107 bytes long, and a data directory is often deeper than that.
   const socketDirectory = await mkdtemp(join(tmpdir(), 'tallyman-'))
+  const before = await readHolder(directory)
   const lock = await lockDirectory(directory, { pid: process.pid, socket: socketDirectory }).catch(async (thrown) => {
     await rm(socketDirectory, { recursive: true, force: true })
     throw thrown
   })
+  // A process that was killed could not remove its socket.
+  if (before && !isAlive(before.pid)) await rm(before.socket, { recursive: true, force: true })
   const empty = (await readdir(directory)).length === 0
   const worker = new Worker(new URL('./embedded-worker.mjs', import.meta.url), {
     // The flags of the process are about its own entry point.

@@ -53,6 +53,10 @@ export function writeSelf(sheet: Sheet, { standing, monitor }: Snapshot, nodejsV
     'revision',
     'nodejs_version',
   )({ version: monitor.version, revision: monitor.revision, nodejs_version: nodejsVersion }, 1)
+  sheet.gauge(
+    'tallyman_config_last_reload_successful',
+    '0 while the newest config file is wrong and the one before it is in force.',
+  )({}, Number(monitor.configFault === undefined))
   sheet.gauge('tallyman_leader', '1 if this process exports the pipelines.')({}, Number(monitor.leader))
   sheet.gauge('tallyman_scheduler_lag_seconds', 'How late the newest turn began after it was due.')(
     {},
