@@ -119,7 +119,8 @@ async function compose(options: StartOptions, { complain, later }: Ends) {
   const feed = new Feed({ after: timers.after, boot: randomUUID() })
   const metrics = createMetrics()
   let url = ''
-  let work: Work | undefined
+  // The monitor tells of notices, and the work that moves them is opened after it.
+  const moving: { work?: Work } = {}
   const quietly = (what: string, job: Promise<unknown> | undefined) =>
     void job?.catch((cause: unknown) => complain(what, cause))
 
@@ -131,7 +132,7 @@ async function compose(options: StartOptions, { complain, later }: Ends) {
       leader,
       config: () => force.config,
       dashboard: () => force.config.server.externalUrl ?? url,
-      told: (notices) => quietly('Notices could not be queued.', work?.send(notices)),
+      told: (notices) => quietly('Notices could not be queued.', moving.work?.send(notices)),
       ran: metrics.ran,
       complain,
     }),
@@ -169,7 +170,7 @@ async function compose(options: StartOptions, { complain, later }: Ends) {
     feed.publish({ type: 'run', run, pipelines: [pipeline] })
   }
 
-  work = await startWork({
+  const work = (moving.work = await startWork({
     store,
     queue,
     owner: `${hostname()}:${process.pid}:${randomUUID()}`,
@@ -183,7 +184,7 @@ async function compose(options: StartOptions, { complain, later }: Ends) {
     },
     complain,
     signal,
-  })
+  }))
   later(work.stop)
   pipelinesChanged(force.catalog.pipelines.map(({ id }) => id))
   if (origin.demo) later(lookSoon(work, force.pairs, complain))

@@ -3,7 +3,7 @@ import { tableName, type TableRef } from '../connect/table.ts'
 import type { Table } from '../sides/side.ts'
 
 /** A source table and the target table that looks like its copy. */
-export interface Match {
+interface Match {
   readonly source: Table
   readonly target: Table
   readonly key: readonly string[]

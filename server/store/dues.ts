@@ -1,13 +1,10 @@
-import { and, eq, lte, notInArray } from 'drizzle-orm'
+import { and, eq, notInArray } from 'drizzle-orm'
 import type { Db } from './open.ts'
 import { dues } from './schema.ts'
 
-export type StoredDue = typeof dues.$inferSelect
+type StoredDue = typeof dues.$inferSelect
 
 export const allDues = (db: Db): Promise<readonly StoredDue[]> => db.select().from(dues)
-
-export const duesBy = (db: Db, now: Date): Promise<readonly StoredDue[]> =>
-  db.select().from(dues).where(lte(dues.at, now))
 
 /** Sets when a pair is next due, unless another process has already moved it on from `was`. */
 export async function setDue(db: Db, due: StoredDue, was?: Date): Promise<boolean> {

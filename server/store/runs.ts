@@ -6,7 +6,7 @@ import { runs } from './schema.ts'
 
 export type StoredRun = typeof runs.$inferSelect
 export type RunState = StoredRun['state']
-export type RunTrigger = StoredRun['trigger']
+type RunTrigger = StoredRun['trigger']
 
 export interface RunRequest {
   readonly id: string

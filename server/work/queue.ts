@@ -1,11 +1,11 @@
 import PgBoss from 'pg-boss'
 
 /** What can be queued, and what each job carries: an id, never the thing itself, so that a job is always about the newest state. */
-export interface Jobs {
+interface Jobs {
   readonly run: { readonly run: string }
   readonly notice: { readonly notice: string }
 }
-export type JobName = keyof Jobs
+type JobName = keyof Jobs
 
 export interface Queue {
   /** Sending what is already waiting under the same id is not an error, and makes no second job. */

@@ -27,7 +27,7 @@ interface FaultWords {
   readonly hint: string
 }
 
-export type Ending =
+type Ending =
   | { readonly state: 'waiting' | 'done'; readonly result: RunResult }
   | { readonly state: 'failed' | 'cancelled'; readonly fault: FaultWords }
 
@@ -53,7 +53,7 @@ export interface RunnerSteps {
 }
 
 /** A process that dies is followed by another after this. */
-export const leaseMs = 15_000
+const leaseMs = 15_000
 const renewEveryMs = 1_000
 
 class Cancelled extends Error {}

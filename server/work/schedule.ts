@@ -9,7 +9,7 @@ export interface Scheduled {
   readonly timezone: string
 }
 
-export interface StoredDue {
+interface StoredDue {
   readonly pairId: string
   readonly schedule: string
   readonly at: Date
