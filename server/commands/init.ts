@@ -1,5 +1,5 @@
 import { proposalText, propose } from '../compose/propose.ts'
-import { systemOf } from '../connect/connection.ts'
+import { systemOf } from '../connect/scheme.ts'
 import { openPostgres, type Postgres } from '../connect/postgres.ts'
 import { Fault } from '../fault.ts'
 import { postgresSide } from '../sides/postgres.ts'

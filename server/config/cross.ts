@@ -1,4 +1,4 @@
-import { systemOf } from '../connect/connection.ts'
+import { systemOf } from '../connect/scheme.ts'
 import { reconcileMetrics } from '../evaluate/derived.ts'
 import { checkFindings, metricFindings } from './check-findings.ts'
 import { pairFindings } from './pair-findings.ts'

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { duration } from './duration.ts'
 import type { PostgresLimits } from './postgres.ts'
+import { schemes, systemOf, type ConnectionSystem } from './scheme.ts'
 
 /** What a connection of the config opens: which client, how, and within which limits. */
 export interface Connection {
@@ -9,23 +10,6 @@ export interface Connection {
   readonly url: string
   readonly embedded: boolean
   readonly limits: PostgresLimits
-}
-
-/** The systems a connection can lead to, by the scheme of its URL. A new system is one new line here. */
-const systemByScheme = {
-  'postgres:': 'postgres',
-  'postgresql:': 'postgres',
-  'pglite:': 'postgres',
-} as const
-
-export type ConnectionSystem = (typeof systemByScheme)[keyof typeof systemByScheme]
-
-const schemes = Object.keys(systemByScheme).map((scheme) => `${scheme}//`)
-
-/** The system a URL leads to, by its scheme; undefined for one this build does not know. */
-export function systemOf(url: string): ConnectionSystem | undefined {
-  const scheme = /^[a-z][a-z0-9+.-]*:/i.exec(url)?.[0].toLowerCase() ?? ''
-  return Object.hasOwn(systemByScheme, scheme) ? systemByScheme[scheme as keyof typeof systemByScheme] : undefined
 }
 
 /** The URL of a database. Its messages never repeat what they were given: that may be a password. */

@@ -1,11 +1,8 @@
 import { z } from 'zod'
+import type { TableRef } from './table-name.ts'
 
-/** A table of a connection named in the config. */
-export interface TableRef {
-  readonly connection: string
-  readonly schema: string
-  readonly table: string
-}
+// Apart, so that comparing two tables from the command line does not wait for zod to load: a tenth of its time.
+export { tableName, type TableRef } from './table-name.ts'
 
 const part = /"(?:[^"]|"")+"|[^".\s]+/
 const form = new RegExp(`^(${part.source})\\.(?:(${part.source})\\.)?(${part.source})$`)
@@ -21,5 +18,3 @@ export const tableRef = z
     const [, connection, schema, table] = form.exec(text)!
     return { connection: bare(connection!), schema: schema ? bare(schema) : 'public', table: bare(table!) }
   })
-
-export const tableName = ({ connection, schema, table }: TableRef): string => `${connection}.${schema}.${table}`

@@ -1,5 +1,6 @@
 import { Fault } from '../fault.ts'
 import type { Cut, FetchedRow, Key, Side, Slice, SliceReader } from '../sides/side.ts'
+import { both } from './both.ts'
 import {
   addCounts,
   agrees,
@@ -125,14 +126,6 @@ const digestBoth = ({ plan, signal, timed }: Comparison, readers: Readers, { sli
     )
     return compareDigests(source, target)
   })
-
-/** Waits for both even when one fails, so that no statement of ours is left running inside a transaction that ends. */
-async function both<S, T>(source: Promise<S>, target: Promise<T>): Promise<[S, T]> {
-  const [one, other] = await Promise.allSettled([source, target])
-  if (one.status === 'rejected') throw one.reason
-  if (other.status === 'rejected') throw other.reason
-  return [one.value, other.value]
-}
 
 function nextTasks({ slice, cut }: Task, differing: ReturnType<typeof compareDigests>['differing']): Task[] {
   const { groups, crowded } = descend(differing)

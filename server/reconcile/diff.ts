@@ -1,14 +1,14 @@
-import type { TableRef } from '../connect/table.ts'
+import type { TableRef } from '../connect/table-name.ts'
 import { Fault } from '../fault.ts'
 import type { Side } from '../sides/side.ts'
 import { compareSlice, type Comparison, type SliceFindings } from './compare.ts'
 import { openPlan } from './open-plan.ts'
 import type { Matching, PairPlan } from './plan.ts'
-import { summary } from './reconcile.ts'
 import type { Difference, SliceResult } from './records.ts'
 import type { Reported } from './report.ts'
 import { endsOf } from './slices.ts'
 import { stopwatch } from './stopwatch.ts'
+import { summary } from './summary.ts'
 
 export interface DiffRequest {
   readonly source: Side

@@ -1,6 +1,7 @@
-import { tableName, type TableRef } from '../connect/table.ts'
+import { tableName, type TableRef } from '../connect/table-name.ts'
 import { Fault } from '../fault.ts'
 import type { Side, SidePlan, Table } from '../sides/side.ts'
+import { both } from './both.ts'
 import { planPair, type Matching, type PairPlan } from './plan.ts'
 import { sliceHash, sliceRange, type Sliced } from './slices.ts'
 
@@ -24,29 +25,25 @@ export async function openPlan(
   matching: Matching,
   signal: AbortSignal,
 ): Promise<OpenPlan> {
-  const [source, target, hashOfSource, hashOfTarget] = await Promise.all([
-    sides.source.describe(refs.source, signal),
-    sides.target.describe(refs.target, signal),
-    sides.source.handshake(signal),
-    sides.target.handshake(signal),
-  ])
+  const look = (side: Side, ref: TableRef) => Promise.all([side.describe(ref, signal), side.handshake(signal)])
+  const [[source, hashOfSource], [target, hashOfTarget]] = await both(
+    look(sides.source, refs.source),
+    look(sides.target, refs.target),
+  )
   const method = hashOfSource !== '' && hashOfSource === hashOfTarget ? 'native' : 'canonical'
   const plan = planPair(source, target, matching, method)
   const rowsEstimate = Math.max(source.rowsEstimate, target.rowsEstimate)
-  await Promise.all([
-    refuseKeyless(sides.source, plan.source, signal),
-    refuseKeyless(sides.target, plan.target, signal),
-  ])
+  await both(refuseKeyless(sides.source, plan.source, signal), refuseKeyless(sides.target, plan.target, signal))
   return {
     plan,
     tables: { source, target },
     rowsEstimate,
     async slice() {
       if (plan.strategy === 'hash') return sliceHash(rowsEstimate)
-      const [ours, theirs] = await Promise.all([
+      const [ours, theirs] = await both(
         sides.source.bounds(plan.source, signal),
         sides.target.bounds(plan.target, signal),
-      ])
+      )
       const ends = [ours, theirs].flatMap((side) => side ?? [])
       if (ends.length === 0) return sliceRange(0n, 0n, 0)
       const from = ends.map((side) => side.from).reduce((one, other) => (one < other ? one : other))

@@ -1,5 +1,5 @@
 import { Fault } from '../fault.ts'
-import { tableName } from '../connect/table.ts'
+import { tableName } from '../connect/table-name.ts'
 import type { Column, ColumnClass, ComparedColumn, SidePlan, Table } from '../sides/side.ts'
 
 /** What of a pair decides how it is read. Names are the source's. */

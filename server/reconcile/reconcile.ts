@@ -1,17 +1,18 @@
 import { Fault } from '../fault.ts'
 import type { Cut, Slice } from '../sides/side.ts'
-import { addCounts, noCounts, total } from './classify.ts'
+import { noCounts, total } from './classify.ts'
 import { compareSlice, type Comparison, type SliceFindings } from './compare.ts'
 import { correct, verify, type Correcting } from './correct.ts'
 import { blockedBy, judgeGuards } from './guard.ts'
 import type { Judged } from './journal.ts'
 import { matchingOf } from './pair.ts'
 import { openPlan, type OpenPlan } from './open-plan.ts'
-import type { Difference, Guard, RunVerdict, SliceResult } from './records.ts'
+import type { Difference, Guard, SliceResult } from './records.ts'
 import { resolve } from './resolve.ts'
 import type { RunInput, RunResult, RunStep } from './run.ts'
 import { cutText, endsOf, slicedFrom } from './slices.ts'
 import { stopwatch, type Stopwatch } from './stopwatch.ts'
+import { summary } from './summary.ts'
 
 /** How often a slice is read again after a fault that may pass, and how long apart at first. */
 const retriesMax = 2
@@ -77,7 +78,12 @@ interface Begun extends OpenPlan {
 async function begin(input: RunInput, planned: Parameters<RunInput['journal']['plan']>[0] | undefined): Promise<Begun> {
   const { pair, journal, signal } = input
   input.progress?.({ step: 'plan', slicesDone: 0, slicesTotal: 0, rowsDone: 0, rowsEstimate: 0 })
-  const opened = await openPlan(input, { source: pair.source.table, target: pair.target.table }, matchingOf(pair), signal)
+  const opened = await openPlan(
+    input,
+    { source: pair.source.table, target: pair.target.table },
+    matchingOf(pair),
+    signal,
+  )
   if (planned) return { ...opened, ...slicedFrom(planned.strategy, planned.slices, planned.cut) }
 
   const { plan, rowsEstimate } = opened
@@ -251,34 +257,4 @@ const progressOf = ({ slices, rowsEstimate }: Begun, done: readonly SliceResult[
 const trafficOf = ({ source, target }: Pick<RunInput, 'source' | 'target'>) => {
   const [one, other] = [source.traffic(), source.name === target.name ? { bytesRead: 0, queries: 0 } : target.traffic()]
   return { bytesRead: one.bytesRead + other.bytesRead, queries: one.queries + other.queries }
-}
-
-/** What the slices add up to. Pure. `unknown` outweighs `drift`: a part that was not read may hold anything. */
-export function summary(slices: readonly SliceResult[], kept: number) {
-  const rows = { source: 0, target: 0 }
-  let differences = noCounts
-  let inFlight = 0
-  let unsettled = 0
-  for (const slice of slices) {
-    rows.source += slice.rows.source
-    rows.target += slice.rows.target
-    differences = addCounts(differences, slice.counts)
-    inFlight += slice.inFlight
-    unsettled += slice.unsettled
-  }
-  const unread = slices.some(({ state }) => state === 'unknown')
-  const found = total(differences)
-  const verdict: RunVerdict = unread ? 'unknown' : found > 0 ? 'drift' : unsettled > 0 ? 'unknown' : 'match'
-  const keys = rows.source + differences.extra
-  const equal = Math.max(0, keys - found - unsettled)
-  return {
-    verdict,
-    rows,
-    differences,
-    matchRatio: unread ? null : keys === 0 ? 1 : equal / keys,
-    kept,
-    truncated: kept < found,
-    inFlight,
-    unsettled,
-  }
 }

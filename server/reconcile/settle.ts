@@ -1,4 +1,5 @@
-import type { Key, KeyHash, Side, SidePlan } from '../sides/side.ts'
+import type { Key, Side, SidePlan } from '../sides/side.ts'
+import { both } from './both.ts'
 import { agrees, look, sameLook, type Look } from './classify.ts'
 
 export interface SettlePolicy {
@@ -70,11 +71,11 @@ export async function lookAt(
   const looks: Look[] = []
   for (let start = 0; start < keys.length; start += keysAtOnce) {
     const some = keys.slice(start, start + keysAtOnce)
-    const [source, target] = await Promise.all<readonly KeyHash[]>([
+    const [source, target] = await both(
       sides.source.hashes(plan.source, some, signal),
       sides.target.hashes(plan.target, some, signal),
-    ])
-    looks.push(...look(source!, target!))
+    )
+    looks.push(...look(source, target))
   }
   return looks
 }

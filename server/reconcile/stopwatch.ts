@@ -17,6 +17,7 @@ export function stopwatch(now: () => number): Stopwatch {
         spent.set(step, (spent.get(step) ?? 0) + now() - from)
       }
     },
-    timingsMs: () => ({ ...Object.fromEntries(spent), total: now() - startMs }),
+    timingsMs: () =>
+      Object.fromEntries([...spent, ['total', now() - startMs] as const].map(([step, ms]) => [step, Math.round(ms)])),
   }
 }

@@ -1,8 +1,7 @@
-import { z } from 'zod'
 import type { Postgres } from '../connect/postgres.ts'
-import { tableName, type TableRef } from '../connect/table.ts'
+import { tableName, type TableRef } from '../connect/table-name.ts'
 import { Fault } from '../fault.ts'
-import type { ColumnClass, Table } from './side.ts'
+import type { Column, ColumnClass, Table } from './side.ts'
 
 const classes: Readonly<Record<string, ColumnClass>> = {
   bool: 'boolean',
@@ -26,26 +25,12 @@ const classes: Readonly<Record<string, ColumnClass>> = {
   jsonb: 'json',
 }
 
-const found = z.object({
-  columns: z.array(
-    z.object({
-      name: z.string(),
-      type: z.string(),
-      cast: z.string(),
-      base: z.string(),
-      bounded: z.boolean(),
-      nullable: z.boolean(),
-      generated: z.boolean(),
-      identity: z.boolean(),
-    }),
-  ),
-  keys: z.array(z.array(z.string())),
-  ordered: z.array(z.string()),
-  rows: z.number(),
-  triggers: z.array(z.string()),
-  cascades: z.array(z.string()),
-  mayWrite: z.object({ insert: z.boolean(), update: z.boolean(), delete: z.boolean() }),
-})
+/** What `describeSql` answers. */
+interface Described extends Omit<Table, 'ref' | 'columns' | 'uniqueKeys' | 'rowsEstimate'> {
+  readonly columns: readonly (Omit<Column, 'class' | 'wide'> & { readonly base: string; readonly bounded: boolean })[]
+  readonly keys: readonly (readonly string[])[]
+  readonly rows: number
+}
 
 // Rows are estimated from the size of the files, because the counters are -1 before the first ANALYZE and old after it.
 const rowsPerPage = 40
@@ -110,7 +95,8 @@ export async function describePostgres(client: Postgres, ref: TableRef, signal?:
   const [row] = await client.ask(asked, signal)
   if (!row) throw await missing(client, ref, signal)
 
-  const { columns, keys, rows, ...rest } = found.parse(JSON.parse(row.answer))
+  // Our own statement shaped it, key by key.
+  const { columns, keys, rows, ...rest } = JSON.parse(row.answer) as Described
   return {
     ref,
     uniqueKeys: keys,

@@ -74,20 +74,33 @@ export const keyAndHash = (plan: SidePlan): string =>
     `(${rowHash(plan, 't')})::text as hash`,
   ].join(', ')
 
+/**
+ * Lists rows of buckets. Integer keys come as one text a bucket or few, `key,hash;…`, which is several times cheaper to
+ * read than as many rows; other keys may hold any letter and come as rows of `keyAndHash`.
+ */
 export function listSql(plan: SidePlan, slice: Slice, cut: Cut, buckets: readonly bigint[]): string {
-  if (slice.kind === 'range' && cut.kind === 'range' && plan.ordered) {
-    const key = `t.${quoted(plan.key[0]!.name)}`
-    const ranges = rangesOf(slice, cut.width, buckets)
-    return `select d.* from unnest(${bigs(ranges.map(({ from }) => from))}, ${bigs(ranges.map(({ to }) => to))}) as b(first, last)
-      cross join lateral (
-        select ${keyAndHash(plan)} from ${rowsOf(plan)} where ${key} >= b.first and ${key} <= b.last offset 0
-      ) as d`
+  if (slice.kind === 'hash' || cut.kind === 'hash') {
+    return `select ${keyAndHash(plan)} from ${rowsOf(plan)}
+      where ${within(plan, slice)} and ${bucketOf(plan, slice, cut)} = any(${bigs(buckets)})`
   }
-  return `select ${keyAndHash(plan)} from ${rowsOf(plan)}
-    where ${within(plan, slice)} and ${bucketOf(plan, slice, cut)} = any(${bigs(buckets)})`
+  const key = `t.${quoted(plan.key[0]!.name)}`
+  const listed = `string_agg(${key} || ',' || ${rowHash(plan, 't')}, ';') as answer`
+  if (!plan.ordered) {
+    const bucket = bucketOf(plan, slice, cut)
+    return `select ${listed} from ${rowsOf(plan)}
+      where ${within(plan, slice)} and ${bucket} = any(${bigs(buckets)}) group by ${bucket}`
+  }
+  const ranges = rangesOf(slice, cut.width, buckets)
+  return `select d.answer from unnest(${bigs(ranges.map(({ from }) => from))}, ${bigs(ranges.map(({ to }) => to))}) as b(first, last)
+    cross join lateral (
+      select ${listed} from ${rowsOf(plan)} where ${key} >= b.first and ${key} <= b.last
+    ) as d where d.answer is not null`
 }
 
-/** The keys of these buckets, neighbours joined. */
+/** Neighbouring buckets are read as one, up to this many: they come as one text. */
+const joinedMax = 16n
+
+/** The keys of these buckets. */
 function rangesOf(slice: Range, width: bigint, buckets: readonly bigint[]): { from: bigint; to: bigint }[] {
   const ranges: { from: bigint; to: bigint }[] = []
   for (const bucket of buckets.toSorted((one, other) => (one < other ? -1 : 1))) {
@@ -95,7 +108,7 @@ function rangesOf(slice: Range, width: bigint, buckets: readonly bigint[]): { fr
     const end = from + width - 1n
     const to = end < slice.to ? end : slice.to
     const before = ranges.at(-1)
-    if (before && before.to + 1n === from) before.to = to
+    if (before && before.to + 1n === from && to - before.from < width * joinedMax) before.to = to
     else ranges.push({ from, to })
   }
   return ranges

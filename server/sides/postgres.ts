@@ -9,6 +9,7 @@ import type { Digest, KeyHash, Side, SidePlan, SliceReader } from './side.ts'
 
 /** Rows that cross the wire at a time while listing, and keys that are asked for at a time. */
 const batchRows = 5_000
+const batchTexts = 100
 const keysPerStatement = 1_000
 
 type Answer = Record<string, string | null>
@@ -74,11 +75,21 @@ export function postgresSide(client: Postgres): Side {
       // The embedded database is one session: a transaction of ours would make everybody else wait.
       if (client.embedded) return work(readerOf(client, sql))
       signal?.throwIfAborted()
+      // What the work throws is its own: only what the transaction itself throws is a fault of this side.
+      let own: { readonly thrown: unknown } | undefined
       const outcome = await sql
-        .begin('isolation level repeatable read read only', async (tx) => ({ value: await work(readerOf(client, tx)) }))
+        .begin('isolation level repeatable read read only', (tx) =>
+          work(readerOf(client, tx)).then(
+            (value) => ({ value }),
+            (thrown: unknown) => {
+              own = { thrown }
+              throw thrown
+            },
+          ),
+        )
         .catch((thrown: unknown) => {
           signal?.throwIfAborted()
-          throw postgresFault(name, thrown)
+          throw own ? own.thrown : postgresFault(name, thrown)
         })
       return outcome.value as T
     },
@@ -124,11 +135,13 @@ function readerOf(client: Postgres, sql: Pick<Sql, 'unsafe'>): SliceReader {
 
     async *list(plan, slice, cut, buckets, signal) {
       const asked: PendingQuery<Answer[]> = sql.unsafe(listSql(plan, slice, cut, buckets))
-      const batch = (rows: readonly Answer[]): readonly KeyHash[] => rows.map((row) => keyHashOf(plan, row))
+      const batch = (rows: readonly Answer[]): readonly KeyHash[] =>
+        slice.kind === 'range' ? rows.flatMap(listedOf) : rows.map((row) => keyHashOf(plan, row))
+      const atOnce = slice.kind === 'range' ? batchTexts : batchRows
       // A cursor keeps a transaction open between batches, which the embedded database must not have.
       if (client.embedded) return yield batch(await client.ask(asked, signal))
       try {
-        for await (const rows of asked.cursor(batchRows)) {
+        for await (const rows of asked.cursor(atOnce)) {
           signal?.throwIfAborted()
           yield batch(rows)
         }
@@ -138,6 +151,13 @@ function readerOf(client: Postgres, sql: Pick<Sql, 'unsafe'>): SliceReader {
       }
     },
   }
+}
+
+function listedOf({ answer }: Answer): KeyHash[] {
+  return answer!.split(';').map((text) => {
+    const comma = text.indexOf(',')
+    return { key: [text.slice(0, comma)], hash: text.slice(comma + 1) }
+  })
 }
 
 function digestOf(text: string): Digest {

@@ -1,4 +1,4 @@
-import type { TableRef } from '../connect/table.ts'
+import type { TableRef } from '../connect/table-name.ts'
 import type { Traffic } from '../connect/postgres.ts'
 
 /**
