@@ -16,6 +16,15 @@ export async function runChecksOf(pipeline: string): Promise<void> {
   if (refusals.length > 0) throw refusals[0]
 }
 
+/** Takes on everything that is open on a pipeline: who is on it is on all of it. Throws the first refusal, at the end. */
+export async function acknowledgeAll(pipeline: string, comment: string): Promise<void> {
+  const { open } = await api.alerts()
+  const free = open.filter((alert) => alert.pipeline === pipeline && alert.acknowledged === null)
+  const outcomes = await Promise.allSettled(free.map(({ id }) => api.acknowledge(id, comment)))
+  const refused = outcomes.find((outcome) => outcome.status === 'rejected')
+  if (refused) throw refused.reason
+}
+
 export interface PairPlace {
   readonly pair: Pair
   readonly pipeline: { readonly id: string; readonly title: string }

@@ -54,7 +54,8 @@ function move(step: 1 | -1, focused: Element | null, root: ParentNode): boolean 
   const rows = [...root.querySelectorAll<HTMLElement>('[data-row]')]
   const here = rows.findIndex((row) => row.contains(focused))
   const next = rows[here < 0 ? (step > 0 ? 0 : rows.length - 1) : Math.min(rows.length - 1, Math.max(0, here + step))]
-  const target = next?.querySelector<HTMLElement>('[data-row-focus]') ?? next?.querySelector<HTMLElement>('a, button')
+  const target =
+    next?.querySelector<HTMLElement>('[data-row-focus]') ?? next?.querySelector<HTMLElement>('a, button') ?? next
   target?.focus()
   target?.scrollIntoView({ block: 'nearest' })
   return target !== undefined
