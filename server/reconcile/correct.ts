@@ -192,15 +192,18 @@ function changeOf(plan: PairPlan, correction: Correction): Change {
   }
 }
 
-/** What the corrected keys look like on both sides afterwards; undefined when nothing was corrected. */
+/** What was tried, whatever came of it: a row the database refused still differs. */
+const tried = ['applied', 'stale', 'failed', 'interrupted'] as const
+
+/** How the keys of everything that was tried look on both sides afterwards; undefined when nothing was. */
 export async function verify(correcting: Correcting): Promise<({ readonly verdict: RunVerdict } & Counts) | undefined> {
   const { sides, plan, journal, signal } = correcting
   let counts = noCounts
   let seen = 0
   try {
-    for (const action of order) {
+    for (const [state, action] of tried.flatMap((state) => order.map((action) => [state, action] as const))) {
       for (let after: string | undefined; ;) {
-        const some = await journal.corrections('applied', action, batchRows, after)
+        const some = await journal.corrections(state, action, batchRows, after)
         if (some.length === 0) break
         after = some.at(-1)!.id
         seen += some.length

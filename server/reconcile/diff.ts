@@ -58,7 +58,7 @@ export async function diff(request: DiffRequest): Promise<DiffResult> {
       await request.take(differences, plan)
     },
   }
-  const policy = { waitMs: 0, tries: 1 }
+  const policy = { waitMs: 0, tries: 1, positionMs: 0 }
   const comparison: Comparison = { sides: { source, target }, plan, policy, verbs, signal, timed: watch.timed }
   const results: SliceResult[] = []
   const faults: Fault[] = []

@@ -37,6 +37,9 @@ const corrections = z.strictObject({
 
 const settle = z.strictObject({
   wait: duration.prefault('2s').describe('How long a difference may be on its way before it is looked at again.'),
+  position: duration
+    .prefault('1m')
+    .describe('How long the target is waited for to get as far as the first look, where a check measures its lag.'),
   tries: z.int().min(1).max(10).default(3).describe('How often a difference is looked at again before it counts.'),
 })
 

@@ -151,7 +151,7 @@ const comparisonOf = (
 ): Comparison => ({
   sides: { source, target },
   plan,
-  policy: { waitMs: pair.settle.wait, tries: pair.settle.tries },
+  policy: { waitMs: pair.settle.wait, tries: pair.settle.tries, positionMs: pair.settle.position },
   verbs,
   signal,
   timed: watch.timed,

@@ -5,6 +5,8 @@ import { agrees, look, sameLook, type Look } from './classify.ts'
 export interface SettlePolicy {
   readonly waitMs: number
   readonly tries: number
+  /** How long the target is waited for to get as far as the first look; 0 where nobody measures it. */
+  readonly positionMs: number
 }
 
 export interface SettleVerbs {
@@ -25,7 +27,7 @@ export interface Settled {
  * Looks again at what differed, after the time a row may need to arrive: what heals was in flight, what differs the same
  * way twice is persistent. A target that has not yet got as far as the first look proves nothing, so it is waited for.
  *
- * Cost: one read by key on each side and try. Waits at most `tries` times.
+ * Cost: one read by key on each side and try. Waits at most `positionMs`, then `waitMs` a try.
  */
 export async function settle(
   first: readonly Look[],
@@ -39,10 +41,11 @@ export async function settle(
   const healed: Look[] = []
   let open = first.map((one) => ({ first: one, last: one }))
 
+  if (open.length > 0 && !(await arrived(firstLookMs, policy, verbs, signal))) {
+    return { persistent, healed, unsettled: first }
+  }
   for (let left = policy.tries; left > 0 && open.length > 0; left--) {
     if (policy.waitMs > 0) await verbs.sleep(policy.waitMs, signal)
-    if (verbs.settled && !(await verbs.settled(firstLookMs))) continue
-
     const seen = new Map(
       (await again(open.map(({ first: { key } }) => key))).map((one) => [JSON.stringify(one.key), one]),
     )
@@ -56,6 +59,23 @@ export async function settle(
     open = still
   }
   return { persistent, healed, unsettled: open.map(({ first: one }) => one) }
+}
+
+const askEveryMs = 500
+
+/** Whether the target has got as far as the first look; true where nobody measures it. */
+async function arrived(
+  firstLookMs: number,
+  policy: SettlePolicy,
+  verbs: SettleVerbs,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (!verbs.settled) return true
+  for (let waitedMs = 0; !(await verbs.settled(firstLookMs)); waitedMs += askEveryMs) {
+    if (waitedMs >= policy.positionMs) return false
+    await verbs.sleep(askEveryMs, signal)
+  }
+  return true
 }
 
 /** Keys of one look that are read at a time on both sides at once. */

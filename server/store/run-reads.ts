@@ -188,8 +188,8 @@ const differenceRow = (row: Awaited<ReturnType<ReturnType<typeof selectDifferenc
 })
 
 /**
- * How the copies stand since a run has written: what it found, less what was corrected, plus what its look at the
- * corrected keys still found.
+ * How the copies stand since a run has written: what it found, less what it tried to correct, plus what its look at those
+ * keys afterwards still found.
  */
 function asItIsNow(run: StoredRun, corrected: readonly { run: string; kind: Kind; rows: number }[]) {
   const row = runRow(run, {})
@@ -238,7 +238,7 @@ export async function pairTotals(db: Db) {
     .innerJoin(differences, and(eq(differences.runId, corrections.runId), eq(differences.id, corrections.id)))
     .where(
       and(
-        eq(corrections.state, 'applied'),
+        inArray(corrections.state, ['applied', 'stale', 'failed', 'interrupted']),
         inArray(
           corrections.runId,
           told.map(({ id }) => id),
