@@ -25,7 +25,9 @@ export async function openPlan(
   matching: Matching,
   signal: AbortSignal,
 ): Promise<OpenPlan> {
-  const look = (side: Side, ref: TableRef) => Promise.all([side.describe(ref, signal), side.handshake(signal)])
+  // One after the other, because a second connection costs more than a second question.
+  const look = async (side: Side, ref: TableRef) =>
+    [await side.describe(ref, signal), await side.handshake(signal)] as const
   const [[source, hashOfSource], [target, hashOfTarget]] = await both(
     look(sides.source, refs.source),
     look(sides.target, refs.target),
