@@ -1,7 +1,4 @@
 import { writeSync } from 'node:fs'
-import { embeddedDirectory, isEmbeddedUrl, attachEmbedded, openEmbedded } from '../connect/embedded.ts'
-import { systemOf } from '../connect/scheme.ts'
-import { openPostgres, type Postgres } from '../connect/postgres.ts'
 import type { TableRef } from '../connect/table-name.ts'
 import { Fault } from '../fault.ts'
 import { columnList, diff as compare, type DiffResult } from '../reconcile/diff.ts'
@@ -9,7 +6,8 @@ import type { Difference } from '../reconcile/records.ts'
 import { fixOf, itemOf, reportOf } from '../reconcile/report.ts'
 import { postgresSide } from '../sides/postgres.ts'
 import { timers } from '../compose/timers.ts'
-import { countArgument, readArguments, urlArgument } from './arguments.ts'
+import { countArgument, readArguments } from './arguments.ts'
+import { openDatabase } from './database.ts'
 
 const flags = {
   table: { type: 'string' },
@@ -61,7 +59,7 @@ export async function diff(args: readonly string[]): Promise<number> {
   const format = (values.format ?? (values.json ? 'json' : 'text')) as Format
   const limit = countArgument('limit', values.limit ?? (format === 'text' ? '20' : '1000'), 0)
 
-  const [ours, theirs] = await Promise.all([open('source', source), open('target', target)])
+  const [ours, theirs] = await Promise.all([openDatabase('source', source), openDatabase('target', target)])
   const stop = new AbortController()
   process.once('SIGINT', () => stop.abort(new Fault('cancelled', 'Interrupted.', { hint: 'Nothing was written.' })))
   try {
@@ -114,37 +112,6 @@ function print(text: string): void {
     }
   }
 }
-
-interface Opened {
-  readonly client: Postgres
-  close(): Promise<void>
-}
-
-async function open(name: 'source' | 'target', given: string): Promise<Opened> {
-  const url = urlArgument(given, process.env)
-  if (!systemOf(url) || !URL.canParse(url)) {
-    throw new Fault('usage', `The ${name} is not the URL of a database.`, {
-      hint: 'Write postgres://user@host:5432/database, or env:NAME to keep its password out of the process list.',
-    })
-  }
-  if (!isEmbeddedUrl(url)) {
-    const client = openPostgres({ name, url, limits: { statementTimeoutMs: statementTimeoutMs } })
-    return { client, close: () => client.close() }
-  }
-  const attached = await attachEmbedded(embeddedDirectory(url))
-  const own = attached ? undefined : await openEmbedded(embeddedDirectory(url))
-  const client = openPostgres({ name, url: attached ?? own!.url, embedded: true })
-  return {
-    client,
-    async close() {
-      await client.close()
-      await own?.close()
-    },
-  }
-}
-
-/** Somebody waits for it, and can interrupt it. */
-const statementTimeoutMs = 3_600_000
 
 const tableForm = /^(?:("(?:[^"]|"")+"|[^".]+)\.)?("(?:[^"]|"")+"|[^".]+)$/
 

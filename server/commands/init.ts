@@ -1,11 +1,11 @@
 import { proposalText, propose } from '../compose/propose.ts'
-import { systemOf } from '../connect/scheme.ts'
-import { openPostgres, type Postgres } from '../connect/postgres.ts'
+import type { Postgres } from '../connect/postgres.ts'
 import { Fault } from '../fault.ts'
 import { postgresSide } from '../sides/postgres.ts'
 import { listTables, tablesMax } from '../sides/postgres-tables.ts'
 import type { Table } from '../sides/side.ts'
-import { readArguments, urlArgument } from './arguments.ts'
+import { readArguments } from './arguments.ts'
+import { openDatabase } from './database.ts'
 
 const line = 'init SOURCE_URL TARGET_URL'
 
@@ -16,25 +16,17 @@ export async function init(args: readonly string[]): Promise<number> {
   if (!source || !target || rest.length > 0) {
     throw new Fault('usage', 'Give two URLs, the source first.', { hint: `Usage: tallyman ${line}` })
   }
-  const clients = [open('source', source), open('target', target)] as const
+  const databases = await Promise.all([openDatabase('source', source), openDatabase('target', target)])
   try {
-    const [ours, theirs] = await Promise.all(clients.map(tablesOf))
+    const [ours, theirs] = await Promise.all(databases.map(({ client }) => tablesOf(client)))
     const proposal = propose(ours!, theirs!)
     process.stdout.write(proposalText(proposal))
     const { matches, notes } = proposal
     process.stderr.write(`${matches.length} tables matched, ${notes.length} left out.\n`)
     return matches.length > 0 ? 0 : 3
   } finally {
-    await Promise.all(clients.map((client) => client.close()))
+    await Promise.all(databases.map((database) => database.close()))
   }
-}
-
-function open(name: 'source' | 'target', given: string): Postgres {
-  const url = urlArgument(given, process.env)
-  if (systemOf(url) && URL.canParse(url)) return openPostgres({ name, url })
-  throw new Fault('usage', `The ${name} is not the URL of a database.`, {
-    hint: 'Write postgres://user@host:5432/database, or env:NAME to keep its password out of the process list.',
-  })
 }
 
 async function tablesOf(client: Postgres): Promise<readonly Table[]> {

@@ -5,18 +5,18 @@ import { openPair, pairNamed, pairsOf, type PlacedPair } from '../compose/pairs.
 import { readConfig } from '../compose/place.ts'
 import { openSystems, type Systems } from '../compose/systems.ts'
 import { timers } from '../compose/timers.ts'
-import { Fault } from '../fault.ts'
-import { reconcile as reconcilePair } from '../reconcile/reconcile.ts'
+import { runnerSteps } from '../compose/work.ts'
+import { Fault, sentenceOf } from '../fault.ts'
+import type { Counts } from '../reconcile/records.ts'
 import { openPlan } from '../reconcile/open-plan.ts'
 import { matchingOf } from '../reconcile/pair.ts'
 import { reportOf } from '../reconcile/report.ts'
 import type { RunResult } from '../reconcile/run.ts'
 import { postgresSide } from '../sides/postgres.ts'
-import { runJournal } from '../store/journal.ts'
-import { openStore, type Db } from '../store/open.ts'
+import { openStore, type Db, type Store } from '../store/open.ts'
 import { differencePage } from '../store/run-reads.ts'
-import { claimRun, endRun, releaseRun, renewRun, requestRun, storedRun } from '../store/runs.ts'
-import { workRun, type RunnerSteps } from '../work/runner.ts'
+import { requestRun, storedRun } from '../store/runs.ts'
+import { workRun } from '../work/runner.ts'
 import { readConfigFile } from '../config/file.ts'
 import { readArguments } from './arguments.ts'
 
@@ -28,6 +28,7 @@ const flags = {
   mode: { type: 'string', default: 'full' },
 } as const
 const itemsMax = 1_000
+const pollMs = 250
 const line = 'reconcile --config F PAIR… [--json] [--apply] [--mode full|incremental|sample]'
 
 /**
@@ -49,7 +50,7 @@ export async function reconcile(args: readonly string[]): Promise<number> {
     await systems.replace(config.connections)
     let worst = 0
     for (const pair of pairs) {
-      const code = await runOnce(store.db, systems, pair, values)
+      const code = await runOnce(store, systems, pair, values)
       worst = Math.max(worst, code)
     }
     return worst
@@ -59,7 +60,13 @@ export async function reconcile(args: readonly string[]): Promise<number> {
   }
 }
 
-async function runOnce(db: Db, systems: Systems, pair: PlacedPair, { apply, json }: { apply: boolean; json: boolean }) {
+async function runOnce(
+  store: Store,
+  systems: Systems,
+  pair: PlacedPair,
+  { apply, json }: { apply: boolean; json: boolean },
+) {
+  const { db } = store
   const { id: pairId } = pair.spec
   const requestedBy = userInfo().username
   const id = randomUUID()
@@ -67,10 +74,9 @@ async function runOnce(db: Db, systems: Systems, pair: PlacedPair, { apply, json
   const stop = new AbortController()
   const interrupted = () => stop.abort(new Error('interrupted'))
   process.once('SIGINT', interrupted)
-  await workRun(id, runnerSteps(db, systems, pair), stop.signal)
+  await workRun(id, stepsFor(store, systems, pair), stop.signal)
+  const run = await endedRun(db, id, stop.signal)
   process.off('SIGINT', interrupted)
-
-  const run = await storedRun(db, id)
   if (!run?.result) {
     const { message, hint } = run?.fault ?? { message: 'It was interrupted; the server goes on with it.', hint: '' }
     process.stderr.write(`${pairId}: ${message}\n${hint}\n`)
@@ -78,7 +84,25 @@ async function runOnce(db: Db, systems: Systems, pair: PlacedPair, { apply, json
   }
   if (json) process.stdout.write(`${JSON.stringify(await reportJson(db, id, pair, systems, run.result), null, 2)}\n`)
   else process.stdout.write(textOf(pairId, id, run.result))
-  return { match: 0, drift: 1, unknown: 3 }[(run.result.after ?? run.result).verdict]
+  return exitCode(run.result)
+}
+
+/** The run once it has ended. A server beside us may have been quicker to take it: then it is waited for. */
+async function endedRun(db: Db, id: string, signal: AbortSignal) {
+  for (;;) {
+    const run = await storedRun(db, id)
+    if (signal.aborted || run?.endedAt) return run
+    await timers.sleep(pollMs, signal).catch(() => {})
+  }
+}
+
+/** 0 when the copies agree now, 1 when something is left that differs, 3 when it could not be told. */
+function exitCode({ verdict, differences, corrections, after }: RunResult): number {
+  if (verdict === 'unknown' || after?.verdict === 'unknown') return 3
+  const sum = ({ missing, extra, changed }: Counts) => missing + extra + changed
+  const { applied = 0, stale = 0, failed = 0, interrupted = 0 } = corrections
+  const tried = after ? applied + stale + failed + interrupted : 0
+  return sum(differences) - tried + (after ? sum(after) : 0) > 0 ? 1 : 0
 }
 
 async function reportJson(db: Db, run: string, { spec }: PlacedPair, systems: Systems, result: RunResult) {
@@ -123,18 +147,11 @@ const textOf = (
   ].join('\n')
 }
 
-function runnerSteps(db: Db, systems: Systems, pair: PlacedPair): RunnerSteps {
-  const owner = `cli:${process.pid}:${randomUUID()}`
-  return {
-    claim: (run, leaseMs) => claimRun(db, run, owner, leaseMs),
-    renew: (run, leaseMs, progress) => renewRun(db, run, owner, leaseMs, progress),
-    end: (run, ending) => endRun(db, run, owner, ending),
-    release: (run) => releaseRun(db, run, owner),
-    pair: () => openPair(pair, systems, { sleep: timers.sleep }),
-    journal: (run, pairId) => runJournal(db, { run, pair: pairId }),
-    reconcile: reconcilePair,
-    changed() {},
-    every: timers.every,
-    complain: (message, cause) => process.stderr.write(`${message} ${String(cause)}\n`),
-  }
-}
+const stepsFor = (store: Store, systems: Systems, pair: PlacedPair) =>
+  runnerSteps({
+    store,
+    owner: `cli:${process.pid}:${randomUUID()}`,
+    openPair: () => openPair(pair, systems, { sleep: timers.sleep }),
+    changed: async () => {},
+    complain: (message, cause) => void process.stderr.write(`${message} ${sentenceOf(cause)}\n`),
+  })

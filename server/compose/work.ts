@@ -114,7 +114,14 @@ const scheduled = (pairs: readonly PlacedPair[]) =>
     schedule && !paused ? [{ pair: id, schedule, timezone }] : [],
   )
 
-const runnerSteps = ({ store: { db }, owner, openPair, changed, complain }: WorkParts): RunnerSteps => ({
+/** What a run asks of the store, whoever works it: a server, a worker or the command line. */
+export const runnerSteps = ({
+  store: { db },
+  owner,
+  openPair,
+  changed,
+  complain,
+}: Pick<WorkParts, 'store' | 'owner' | 'openPair' | 'changed' | 'complain'>): RunnerSteps => ({
   claim: (run, leaseMs) => claimRun(db, run, owner, leaseMs),
   renew: (run, leaseMs, progress) => renewRun(db, run, owner, leaseMs, progress),
   end: (run, ending) => endRun(db, run, owner, ending),
