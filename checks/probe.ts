@@ -52,7 +52,7 @@ export interface Answer<Metric extends string = string> {
 }
 
 /** The systems a probe can ask for, and the client it is handed. Grows by one line a system. */
-export interface Clients {
+interface Clients {
   readonly postgres: Postgres
 }
 export type System = keyof Clients

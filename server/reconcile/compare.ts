@@ -235,7 +235,7 @@ function byKey(rows: readonly FetchedRow[]): Map<string, FetchedRow[]> {
 }
 
 /** The differences of one key, with both rows by the source's column names. Pure. */
-export function differencesOf(plan: PairPlan, key: Key, { source, target }: FetchedRows): Difference[] {
+function differencesOf(plan: PairPlan, key: Key, { source, target }: FetchedRows): Difference[] {
   const hashes = (rows: readonly FetchedRow[]) => rows.map(({ hash }) => hash)
   const duplicated = source.length > 1 || target.length > 1
   const pairs = [...plan.key, ...plan.columns]

@@ -1,11 +1,11 @@
 import type { Cut, Slice } from '../sides/side.ts'
 
 /** Rows a slice aims at: what is read again after a failure, and told as progress. */
-export const sliceRows = 1_000_000
+const sliceRows = 1_000_000
 /** Rows a bucket aims at: fewer make more buckets to carry, more make more rows to list for one difference. */
-export const bucketRows = 128
+const bucketRows = 128
 /** Buckets one statement may answer, some 50 bytes each. */
-export const bucketsMax = 65_536
+const bucketsMax = 65_536
 /** Hash slices each cost a scan of the whole table, so they are larger. */
 const hashSliceRows = 8_000_000
 const widthMax = 2n ** 62n

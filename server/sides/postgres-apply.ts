@@ -7,7 +7,7 @@ import type { ApplyOutcome, Change, SidePlan } from './side.ts'
 type Values = Readonly<Record<string, string | null>>
 
 /** A statement and its parameters, all of them texts that the statement casts. */
-export interface Statement {
+interface Statement {
   readonly text: string
   readonly parameters: readonly (string | null)[]
 }
@@ -16,7 +16,7 @@ export interface Statement {
  * One guarded statement for one change: it touches the row only while every observed column still reads as it was judged.
  * The conditions stand in the outermost WHERE, where the engine checks them again after waiting for another writer.
  */
-export function statementOf(plan: SidePlan, change: Change): Statement {
+function statementOf(plan: SidePlan, change: Change): Statement {
   const parameters: (string | null)[] = []
   const put = (value: string | null) => `$${parameters.push(value)}::text`
   const table = `${quoted(plan.ref.schema)}.${quoted(plan.ref.table)}`

@@ -3,7 +3,7 @@ import { keyAndHash, rowsOf } from './postgres-slice.ts'
 import type { ComparedColumn, FetchedRow, Key, KeyHash, SidePlan } from './side.ts'
 
 /** A Postgres array of texts, to be cast on the other side: every parameter we send is a text. */
-export const arrayText = (values: readonly string[]): string =>
+const arrayText = (values: readonly string[]): string =>
   `{${values.map((value) => `"${value.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`).join(',')}}`
 
 const integers = new Set(['smallint', 'integer', 'bigint'])

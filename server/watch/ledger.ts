@@ -6,7 +6,7 @@ import { blank, draw } from './draw.ts'
 import type { Remembered } from './steps.ts'
 import type { CheckMemory } from './turn.ts'
 
-export type Listener = (pipelines: readonly string[]) => void
+type Listener = (pipelines: readonly string[]) => void
 
 /** What every check carries from turn to turn, and the standing that is drawn from it. Knows no store and no timer. */
 export interface Ledger {

@@ -9,7 +9,7 @@ import { openScheduler } from './scheduler.ts'
 import type { Steps, Timers } from './steps.ts'
 import { digest, turn } from './turn.ts'
 
-export interface CheckRun {
+interface CheckRun {
   readonly observation: Observation
   /** What was asked and answered, in order. */
   readonly trace: readonly string[]
