@@ -63,6 +63,8 @@ describe('an integer key', () => {
     const { differences, rows } = await found('t', { key: ['id'] })
     expect(differences).toEqual({ missing: 2000, extra: 2000, changed: 0 })
     expect(rows).toEqual({ source: 4001, target: 4001 })
+    const turned = { source: copies.target.side, target: copies.source.side }
+    expect(await compare(turned, 't', { key: ['id'] })).toMatchObject({ differences, rows })
   })
 
   it('loses no row at the edge of a bucket or a slice', async () => {
@@ -160,6 +162,15 @@ describe('any other key', () => {
       const told = items.map(({ kind, source, target: theirs }) => `${kind} ${(source ?? theirs)!.n}`)
       expect(told.toSorted()).toEqual(['changed 1777', 'changed 3', 'extra 56', 'missing 55'])
     }
+  })
+
+  it('keeps apart what a collation takes for one', async () => {
+    await both(`drop collation if exists any_case;
+      create collation any_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+      create table t (k text collate any_case primary key, a text)`)
+    await copies.source.sql`insert into t values ('Ada', 'x'), ('bob', 'x')`
+    await copies.target.sql`insert into t values ('ada', 'x'), ('bob', 'X')`
+    expect((await found()).words).toEqual(['changed bob a', 'extra ada', 'missing Ada'])
   })
 
   it('may be made of several columns, an enum among them', async () => {

@@ -123,6 +123,42 @@ describe('a run', () => {
     expect(await writtenByUs()).toEqual([])
   })
 
+  it('writes nothing that was approved when a guard no longer holds', async () => {
+    await breakTarget()
+    const loose = { ...pair, corrections: { limit: { ratio: 1 } } }
+    const { journal } = await run(copies, loose)
+    await approve(journal)
+    const lag = async () => ({ healthy: false, detail: 'three hours behind' })
+    const { result } = await run(copies, loose, { journal, verbs: { ...steadyVerbs, lag } })
+    expect(result.corrections).toEqual({ approved: 30 })
+    expect(await writtenByUs()).toEqual([])
+    expect((await run(copies, loose, { journal })).result.corrections).toEqual({ applied: 30 })
+  })
+
+  it('leaves alone a row that came or went since, also where no key forbids a second one', async () => {
+    await copies.target.sql`alter table t drop constraint t_pkey`
+    await copies.target.sql`delete from t where id in (1000, 2000)`
+    await copies.target.sql`update t set a = 'x' where id in (3000, 4000)`
+    const loose = { ...pair, corrections: { limit: { ratio: 1 } } }
+    const { journal } = await run(copies, loose)
+    await approve(journal)
+    await copies.target.sql`insert into t values (1000, 'late', 'late'), (3000, 'x', 'b3')`
+    const { result } = await run(copies, loose, { journal })
+    expect(result.corrections).toEqual({ applied: 2, stale: 2 })
+    expect(await writtenByUs()).toEqual([2000, 4000])
+  })
+
+  it('takes letters that a collation holds for equal for a change', async () => {
+    const loose = { ...pair, corrections: { limit: { ratio: 1 } } }
+    await copies.target.sql.unsafe(`drop collation if exists any_case;
+      create collation any_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+      alter table t alter a type text collate any_case; update t set a = 'wrong' where id = 1000`)
+    const { journal } = await run(copies, loose)
+    await approve(journal)
+    await copies.target.sql`update t set a = 'WRONG' where id = 1000`
+    expect((await run(copies, loose, { journal })).result.corrections).toEqual({ stale: 1 })
+  })
+
   it('writes fields in both directions, a side at a time, until both agree', async () => {
     await copies.target.sql`update t set a = 'from target', b = 'from target' where id = 7000`
     const both = { ...pair, authority: { fields: { a: 'target' as const } }, corrections: auto }

@@ -53,7 +53,17 @@ const alike = (some: readonly string[], others: readonly string[]) =>
 
 /** How many differences a key stands for: rows both sides have cancel, the rest pair up as changed, what stays is alone. */
 export function countLook(one: Look): Counts {
-  const left = leftovers(one.source, one.target)
+  const { source, target } = one
+  // Nearly every key is on one row at most, and there may be a hundred thousand of them to count at once.
+  if (source.length <= 1 && target.length <= 1) {
+    const both = source.length === target.length
+    return {
+      missing: Number(!both && source.length === 1),
+      extra: Number(!both && target.length === 1),
+      changed: Number(both && source[0] !== target[0]),
+    }
+  }
+  const left = leftovers(source, target)
   const count = (kind: Kind) => left.filter((leftover) => leftover.kind === kind).length
   return { missing: count('missing'), extra: count('extra'), changed: count('changed') }
 }

@@ -174,7 +174,7 @@ async function settleLooks(
 
 /** Counts what persists, and hands over whole rows while there is room for them. */
 async function tell(comparison: Comparison, found: readonly Look[], taker: Taker) {
-  const persistent = found.toSorted(({ key: one }, { key: other }) => compareKeys(comparison.plan, one, other))
+  const persistent = inKeyOrder(comparison.plan, found)
   let counts = noCounts
   let inFlight = 0
   let unsettled = 0
@@ -198,9 +198,13 @@ async function tell(comparison: Comparison, found: readonly Look[], taker: Taker
   return { counts, inFlight, unsettled }
 }
 
-function compareKeys({ strategy }: PairPlan, one: Key, other: Key): number {
-  if (strategy === 'range') return BigInt(one[0]!) < BigInt(other[0]!) ? -1 : 1
-  return JSON.stringify(one) < JSON.stringify(other) ? -1 : 1
+/** Each key is read once, not at every comparison: there may be a hundred thousand. */
+function inKeyOrder({ strategy }: PairPlan, looks: readonly Look[]): Look[] {
+  const named = looks.map((one) => ({
+    name: strategy === 'range' ? BigInt(one.key[0]!) : JSON.stringify(one.key),
+    one,
+  }))
+  return named.sort(({ name: one }, { name: other }) => (one < other ? -1 : 1)).map(({ one }) => one)
 }
 
 interface FetchedRows {

@@ -2,6 +2,9 @@ import type { Key, Side, SidePlan } from '../sides/side.ts'
 import { both } from './both.ts'
 import { agrees, look, sameLook, type Look } from './classify.ts'
 
+/** Keys that are looked at together: few enough that everybody else of this process gets a turn in between. */
+const keysAtOnce = 2_000
+
 export interface SettlePolicy {
   readonly waitMs: number
   readonly tries: number
@@ -46,15 +49,17 @@ export async function settle(
   }
   for (let left = policy.tries; left > 0 && open.length > 0; left--) {
     if (policy.waitMs > 0) await verbs.sleep(policy.waitMs, signal)
-    const seen = new Map(
-      (await again(open.map(({ first: { key } }) => key))).map((one) => [JSON.stringify(one.key), one]),
-    )
     const still: typeof open = []
-    for (const { first: start, last } of open) {
-      const now = seen.get(JSON.stringify(start.key)) ?? { key: start.key, source: [], target: [] }
-      if (agrees(now)) healed.push(start)
-      else if (sameLook(now, last)) persistent.push(now)
-      else still.push({ first: start, last: now })
+    for (let start = 0; start < open.length; start += keysAtOnce) {
+      const some = open.slice(start, start + keysAtOnce)
+      const looks = await again(some.map(({ first: { key } }) => key))
+      const seen = new Map(looks.map((one) => [JSON.stringify(one.key), one]))
+      for (const { first: start, last } of some) {
+        const now = seen.get(JSON.stringify(start.key)) ?? { key: start.key, source: [], target: [] }
+        if (agrees(now)) healed.push(start)
+        else if (sameLook(now, last)) persistent.push(now)
+        else still.push({ first: start, last: now })
+      }
     }
     open = still
   }
@@ -77,9 +82,6 @@ async function arrived(
   }
   return true
 }
-
-/** Keys of one look that are read at a time on both sides at once. */
-const keysAtOnce = 10_000
 
 /** Reads keys on both sides at once: one look at each key that stands anywhere. */
 export async function lookAt(

@@ -5,7 +5,7 @@ const sliceRows = 1_000_000
 /** Rows a bucket aims at: fewer make more buckets to carry, more make more rows to list for one difference. */
 const bucketRows = 128
 /** Buckets one statement may answer, some 50 bytes each. */
-const bucketsMax = 65_536
+export const bucketsMax = 65_536
 /** Hash slices each cost a scan of the whole table, so they are larger. */
 const hashSliceRows = 8_000_000
 const widthMax = 2n ** 62n

@@ -25,7 +25,9 @@ function statementOf(plan: SidePlan, change: Change): Statement {
   const named = (alias: string) =>
     plan.key.map((column, place) => matches(column, alias, put(change.key[place]!))).join(' and ')
   const judged = (alias: string, values: Values) =>
-    Object.entries(values).map(([name, value]) => `${alias}.${quoted(name)}::text is not distinct from ${put(value)}`)
+    Object.entries(values).map(
+      ([name, value]) => `${alias}.${quoted(name)}::text collate "C" is not distinct from ${put(value)}`,
+    )
   const value = ([name, value]: [string, string | null]) => `${put(value)}::${casts.get(name) ?? 'text'}`
 
   // Without a unique key somebody may have added a second row of this name since: then neither is touched.

@@ -33,8 +33,10 @@ export function matches(column: ComparedColumn, row: string, text: string): stri
     const zoned = column.cast === 'timestamp with time zone' ? ` at time zone interval '0'` : ''
     return `${value} = ${text}::timestamp${zoned}`
   }
+  // A collation may hold two keys for equal that are not, so that finding by index is not enough.
+  const exact = `${canonical(column, row)} collate "C" = ${text}`
   const cast = castOf[column.class]?.(column.cast)
-  return cast ? `${value} = ${text}::${cast}` : `${canonical(column, row)} = ${text}`
+  return cast ? `${value} = ${text}::${cast} and ${exact}` : exact
 }
 
 const wanted = (plan: SidePlan) =>
@@ -72,10 +74,4 @@ export function fetchedRowOf(plan: SidePlan, row: Answer): FetchedRow {
     values: Object.fromEntries(names.map((name, place) => [name, row[`v${place}`] ?? null])),
     hashes: plan.columns.map((_, place) => row[`h${place}`] ?? null),
   }
-}
-
-/** A collation may hold two keys for equal that we do not: rows nobody asked for are left out. */
-export function onlyAsked<T extends { readonly key: Key }>(rows: readonly T[], keys: readonly Key[]): T[] {
-  const asked = new Set(keys.map((key) => JSON.stringify(key)))
-  return rows.filter(({ key }) => asked.has(JSON.stringify(key)))
 }

@@ -3,7 +3,7 @@ import { postgresFault, type Postgres } from '../connect/postgres.ts'
 import { applyOne, scriptOf } from './postgres-apply.ts'
 import { describePostgres } from './postgres-describe.ts'
 import { handshakeSql, quoted } from './postgres-hash.ts'
-import { fetchedRowOf, fetchSql, hashesSql, keyHashOf, keyParameters, onlyAsked } from './postgres-rows.ts'
+import { fetchedRowOf, fetchSql, hashesSql, keyHashOf, keyParameters } from './postgres-rows.ts'
 import { digestSql, listSql, rowsOf } from './postgres-slice.ts'
 import type { Digest, KeyHash, Side, SidePlan, SliceReader } from './side.ts'
 
@@ -94,14 +94,12 @@ export function postgresSide(client: Postgres): Side {
       return outcome.value as T
     },
 
-    async fetch(plan, keys, signal) {
-      const rows = await byKey(fetchSql(plan), plan, keys, (row) => fetchedRowOf(plan, row), signal)
-      return onlyAsked(rows, keys)
+    fetch(plan, keys, signal) {
+      return byKey(fetchSql(plan), plan, keys, (row) => fetchedRowOf(plan, row), signal)
     },
 
-    async hashes(plan, keys, signal) {
-      const rows = await byKey(hashesSql(plan), plan, keys, (row) => keyHashOf(plan, row), signal)
-      return onlyAsked(rows, keys)
+    hashes(plan, keys, signal) {
+      return byKey(hashesSql(plan), plan, keys, (row) => keyHashOf(plan, row), signal)
     },
 
     async apply(plan, changes, signal) {
