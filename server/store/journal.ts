@@ -88,25 +88,20 @@ async function recall(db: Db, run: string): Promise<Checkpoint | undefined> {
   }
 }
 
+/** One parameter, not ten thousand: writing those into a statement takes the process as long as the store. */
 async function insertJudged(tx: Tx, run: string, slice: number, judged: readonly Judged[]): Promise<void> {
   if (judged.length === 0) return
-  await tx.insert(differences).values(
-    judged.map(({ id, difference: { kind, key, fields, source, target, duplicated, copy } }) => ({
-      runId: run,
-      id,
-      slice,
-      kind,
-      key,
-      fields,
-      source: source ?? null,
-      target: target ?? null,
-      duplicated,
-      copy,
-    })),
-  )
-  await tx
-    .insert(decisions)
-    .values(judged.map(({ id, decision }) => ({ runId: run, id, action: decision.action, decision })))
+  const rows = judged.map(({ id, difference, decision }) => ({ ...difference, id, action: decision.action, decision }))
+  await tx.execute(sql`
+    with told as (
+      select * from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb)
+        as d(id text, kind text, key jsonb, fields jsonb, source jsonb, target jsonb, duplicated boolean, copy boolean,
+          action text, decision jsonb)
+    ), kept as (
+      insert into differences (run_id, id, slice, kind, key, fields, source, target, duplicated, copy)
+      select ${run}::uuid, id, ${slice}::int, kind, key, fields, source, target, duplicated, copy from told order by id
+    )
+    insert into decisions (run_id, id, action, decision) select ${run}::uuid, id, action, decision from told`)
 }
 
 async function advance(tx: Tx, run: string, pair: string, steps: readonly Step[]): Promise<ReadonlySet<string>> {
