@@ -107,6 +107,21 @@ describe('an integer key', () => {
     expect((await found()).words).toEqual(['changed 1 a', 'extra 1500'])
   })
 
+  it('is not walked through a large table whose rows lie in another order', async () => {
+    await both(`create table t (id int primary key, a text);
+      insert into t select i, repeat('x', 1900) || i from (select i from generate_series(1, 45000) i order by md5(i::text)) s; analyze t`)
+    const { scattered, ordered } = await copies.source.side.describe({
+      connection: 'source',
+      schema: 'public',
+      table: 't',
+    })
+    expect({ scattered: scattered.includes('id'), ordered }).toEqual({ scattered: true, ordered: ['id'] })
+    await copies.target.sql`update t set a = 'y' where id in (1, 44999)`
+    const { items, plan } = await compare(sides(), 't')
+    expect(items.map(inWords)).toEqual(['changed 1 a', 'changed 44999 a'])
+    expect(plan.source).toMatchObject({ ordered: true, walked: false })
+  })
+
   it('is followed into the parts of a partitioned table, and through a view', async () => {
     await copies.source.sql.unsafe(`create table t (id int primary key, a text) partition by range (id);
       create table t_low partition of t for values from (0) to (1000); create table t_high partition of t default;

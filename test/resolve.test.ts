@@ -22,6 +22,7 @@ const table = (connection: string, columns: readonly Column[]): Table => ({
   columns,
   uniqueKeys: [['id']],
   ordered: ['id'],
+  scattered: [],
   rowsEstimate: 10,
   triggers: [],
   cascades: [],

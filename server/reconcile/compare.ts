@@ -13,7 +13,7 @@ import {
   total,
   type Look,
 } from './classify.ts'
-import { compareDigests, descend } from './descend.ts'
+import { compareDigests, descend, type Differing } from './descend.ts'
 import type { PairPlan } from './plan.ts'
 import type { Counts, Difference } from './records.ts'
 import { lookAt, settle, type SettlePolicy, type SettleVerbs } from './settle.ts'
@@ -79,7 +79,7 @@ export async function compareSlice(
         else {
           const found = await digestBoth(comparison, readers, task)
           rows ??= found.rows
-          tasks.push(...nextTasks(task, found.differing))
+          tasks.push(...nextTasks(comparison.plan, task, found.differing))
         }
       }
     })
@@ -127,8 +127,8 @@ const digestBoth = ({ plan, signal, timed }: Comparison, readers: Readers, { sli
     return compareDigests(source, target)
   })
 
-function nextTasks({ slice, cut }: Task, differing: ReturnType<typeof compareDigests>['differing']): Task[] {
-  const { groups, crowded } = descend(differing)
+function nextTasks(plan: PairPlan, { slice, cut }: Task, differing: readonly Differing[]): Task[] {
+  const { groups, crowded } = descend(differing, plan.source.ordered && plan.target.ordered)
   return [
     ...groups.map((buckets): Task => ({ kind: 'list', slice, cut, buckets })),
     ...crowded.map(({ bucket, rows }): Task => {

@@ -36,13 +36,22 @@ export function compareDigests(source: readonly Digest[], target: readonly Diges
   return { rows, differing }
 }
 
-/** What to do next with differing buckets: list them in groups that fit the memory, or look closer at crowded ones. */
-export function descend(differing: readonly Differing[]): { groups: bigint[][]; crowded: Differing[] } {
+/**
+ * What to do next with differing buckets: list them in groups that fit the memory, or look closer at crowded ones.
+ *
+ * @param ordered an index reads a bucket by itself; without one each closer look is a scan of the table, and so is each
+ * group, so that only what does not fit the memory is cut finer.
+ */
+export function descend(
+  differing: readonly Differing[],
+  ordered: boolean,
+): { groups: bigint[][]; crowded: Differing[] } {
+  const listedMax = ordered ? crowdedRows : groupRows
   const crowded: Differing[] = []
   const groups: bigint[][] = []
   let held = groupRows
   for (const one of differing) {
-    if (one.rows > crowdedRows) {
+    if (one.rows > listedMax) {
       crowded.push(one)
       continue
     }

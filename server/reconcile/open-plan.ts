@@ -50,7 +50,7 @@ export async function openPlan(
       if (ends.length === 0) return sliceRange(0n, 0n, 0)
       const from = ends.map((side) => side.from).reduce((one, other) => (one < other ? one : other))
       const to = ends.map((side) => side.to).reduce((one, other) => (one > other ? one : other))
-      return sliceRange(from, to, rowsEstimate)
+      return sliceRange(from, to, rowsEstimate, plan.source.walked && plan.target.walked)
     },
   }
 }

@@ -71,7 +71,10 @@ export function planPair(source: Table, target: Table, matching: Matching, metho
     key: keyPairs.map((pair) => compared(pair, side)),
     columns: columns.map((pair) => compared(pair, side)),
     where: matching.where[side],
-    ordered: keyPairs.length === 1 && table.ordered.includes(keyPairs[0]![side].name),
+    ...indexed(
+      table,
+      keyPairs.map((pair) => pair[side].name),
+    ),
     unique: isUnique(
       table,
       keyPairs.map((pair) => pair[side].name),
@@ -81,7 +84,7 @@ export function planPair(source: Table, target: Table, matching: Matching, metho
   const plans = { source: sidePlan('source', source), target: sidePlan('target', target) }
   // An index may come or go while a run is interrupted: it is read at another cost, with the same outcome.
   const fingerprint = JSON.stringify([strategy, plans.source, plans.target], (name, value) =>
-    name === 'ordered' ? undefined : value,
+    name === 'ordered' || name === 'walked' ? undefined : value,
   )
   return { key: keyPairs, columns, strategy, method, ...plans, notes, fingerprint }
 }
@@ -92,6 +95,11 @@ function ownKey(table: Table): readonly string[] {
   throw new Fault('usage', `${tableName(table.ref)} has no primary key.`, {
     hint: `Name the columns that tell its rows apart; it has ${listed(table)}.`,
   })
+}
+
+function indexed(table: Table, [name, ...more]: readonly string[]): Pick<SidePlan, 'ordered' | 'walked'> {
+  const ordered = name !== undefined && more.length === 0 && table.ordered.includes(name)
+  return { ordered, walked: ordered && !table.scattered.includes(name) }
 }
 
 const isUnique = (table: Table, names: readonly string[]) =>

@@ -6,8 +6,8 @@ const sliceRows = 1_000_000
 const bucketRows = 128
 /** Buckets one statement may answer, some 50 bytes each. */
 export const bucketsMax = 65_536
-/** Hash slices each cost a scan of the whole table, so they are larger. */
-const hashSliceRows = 8_000_000
+/** Where a slice costs a scan of the whole table it is larger. */
+const scannedSliceRows = 8_000_000
 const widthMax = 2n ** 62n
 const partsMax = 2 ** 20
 
@@ -25,13 +25,16 @@ const powerOfTwo = (value: number) => 2 ** Math.ceil(Math.log2(atLeastOne(value)
 /**
  * Cuts a key range, both ends included, into slices of about `sliceRows` by the estimated rows. A wrong estimate makes
  * buckets larger or smaller, never a row fall out.
+ *
+ * @param walked both sides read a slice by an index; otherwise each slice is a scan, and there are fewer of them.
  */
-export function sliceRange(from: bigint, to: bigint, rowsEstimate: number): Sliced {
+export function sliceRange(from: bigint, to: bigint, rowsEstimate: number, walked = true): Sliced {
   const span = to - from + 1n
   const rows = Math.min(atLeastOne(rowsEstimate), Number(span))
   const width = smaller(widthMax, larger(1n, ceilDivide(span * BigInt(bucketRows), BigInt(rows))))
   const buckets = ceilDivide(span, width)
-  const count = larger(BigInt(Math.max(1, Math.round(rows / sliceRows))), ceilDivide(buckets, BigInt(bucketsMax)))
+  const wanted = Math.max(1, Math.round(rows / (walked ? sliceRows : scannedSliceRows)))
+  const count = larger(BigInt(wanted), ceilDivide(buckets, BigInt(bucketsMax)))
   const step = ceilDivide(buckets, count) * width
   const slices: Slice[] = []
   for (let start = from; start <= to; start += step) {
@@ -42,7 +45,7 @@ export function sliceRange(from: bigint, to: bigint, rowsEstimate: number): Slic
 
 export function sliceHash(rowsEstimate: number): Sliced {
   const rows = atLeastOne(rowsEstimate)
-  const parts = Math.min(partsMax, powerOfTwo(rows / hashSliceRows))
+  const parts = Math.min(partsMax, powerOfTwo(rows / scannedSliceRows))
   const buckets = Math.min(bucketsMax, powerOfTwo(rows / parts / bucketRows))
   return {
     slices: Array.from({ length: parts }, (_, part): Slice => ({ kind: 'hash', part, parts })),

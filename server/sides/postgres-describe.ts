@@ -35,6 +35,9 @@ interface Described extends Omit<Table, 'ref' | 'columns' | 'uniqueKeys' | 'rows
 // Rows are estimated from the size of the files, because the counters are -1 before the first ANALYZE and old after it.
 const rowsPerPage = 40
 const rowsPerPageMax = 300
+// A table of this size may not fit the memory of its server.
+const largePages = 10_000
+const scatteredBelow = 0.5
 
 const describeSql = `
 with t as (
@@ -70,6 +73,8 @@ select json_build_object(
   'keys', coalesce((select json_agg(names order by indisprimary desc, indexrelid) from i
     where indisunique and indimmediate and full_rows), '[]'),
   'ordered', coalesce((select json_agg(distinct names[1]) from i where amname = 'btree' and names[1] is not null), '[]'),
+  'scattered', coalesce((select json_agg(attname) from pg_stats where schemaname = $1::text and tablename = $2::text
+    and abs(correlation) < ${scatteredBelow} and (select sum(pages) from files) > ${largePages}), '[]'),
   'rows', coalesce((select sum(pages * case when reltuples >= 0 and relpages > 0
     then least(reltuples / relpages, ${rowsPerPageMax}) else ${rowsPerPage} end) from files), 0)::float8,
   'triggers', coalesce((select json_agg(tgname order by tgname) from pg_trigger

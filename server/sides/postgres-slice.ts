@@ -48,7 +48,7 @@ function within(plan: SidePlan, slice: Slice): string {
 export function digestSql(plan: SidePlan, slice: Slice, cut: Cut): string {
   const hash = rowHash(plan, 't')
   const buckets =
-    slice.kind === 'range' && cut.kind === 'range' && plan.ordered
+    slice.kind === 'range' && cut.kind === 'range' && plan.walked
       ? walked(plan, slice, cut.width, hash)
       : `select ${bucketOf(plan, slice, cut)} as bucket, count(*) as rows, sum(${hash}) as sum
          from ${rowsOf(plan)} where ${within(plan, slice)} group by 1`

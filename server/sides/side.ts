@@ -31,6 +31,8 @@ export interface Table {
   readonly uniqueKeys: readonly (readonly string[])[]
   /** Columns an index can walk in order: a range of them costs what it holds, not the table. */
   readonly ordered: readonly string[]
+  /** Columns of a large table whose order is not that of its rows: walking all of it by an index would read it many times. */
+  readonly scattered: readonly string[]
   /** From the engine's statistics; 0 when it has none. Never relied on for anything but sizes. */
   readonly rowsEstimate: number
   readonly triggers: readonly string[]
@@ -58,8 +60,10 @@ export interface SidePlan {
   readonly columns: readonly ComparedColumn[]
   /** A condition in this side's SQL, from the config or the command line. */
   readonly where?: string | undefined
-  /** The single key column can be walked in order by an index. */
+  /** A few ranges of the single key column are best read by an index. */
   readonly ordered: boolean
+  /** So are all of them; otherwise a digest scans the whole table, once a slice. */
+  readonly walked: boolean
   /** The key names at most one row. */
   readonly unique: boolean
   readonly method: 'native' | 'canonical'
