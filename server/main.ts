@@ -106,7 +106,7 @@ async function compose(options: StartOptions, { complain, later }: Ends) {
   // Before anything is started: a refusal must not leave runs half taken.
   if (options.web) guardBinding(host, await tokens.any())
 
-  const systems = openSystems((ms, callback) => void timers.after(ms, callback))
+  const systems = openSystems(timers.after)
   later(systems.close)
   await systems.replace(force.config.connections)
   const queue = await openQueue(store.url, (cause) => complain('The queue has a problem.', cause))

@@ -32,7 +32,7 @@ export async function probe(args: readonly string[]): Promise<number> {
     positionals,
   )
 
-  const systems = openSystems((ms, callback) => void timers.after(ms, callback))
+  const systems = openSystems(timers.after)
   await systems.replace(config.connections)
   try {
     let silent = 0

@@ -45,7 +45,7 @@ export async function reconcile(args: readonly string[]): Promise<number> {
   const pairs = positionals.map((id) => pairNamed(pairsOf(config), id))
 
   const store = await openStore(config.store, { attach: true })
-  const systems = openSystems((ms, callback) => void timers.after(ms, callback))
+  const systems = openSystems(timers.after)
   try {
     await systems.replace(config.connections)
     let worst = 0

@@ -21,12 +21,16 @@ interface Open {
 const graceMs = 30_000
 
 /** Clients open lazily, but for embedded databases, which are opened here unless a process has them open already. */
-export function openSystems(later: (ms: number, callback: () => void) => void): Systems {
+export function openSystems(after: (ms: number, callback: () => void) => () => void): Systems {
   let open = new Map<string, Open>()
+  /** Those of earlier configs, each with how to call off its closing. */
+  const leaving = new Map<Open, () => void>()
 
-  const shut = async ({ client, embedded }: Open) => {
-    await client.close()
-    await embedded?.close()
+  const shut = async (one: Open) => {
+    leaving.get(one)?.()
+    leaving.delete(one)
+    await one.client.close()
+    await one.embedded?.close()
   }
   return {
     postgres(name) {
@@ -43,10 +47,10 @@ export function openSystems(later: (ms: number, callback: () => void) => void): 
       }
       const gone = [...open.values()].filter((one) => ![...next.values()].includes(one))
       open = next
-      for (const one of gone) later(graceMs, () => void shut(one))
+      for (const one of gone) leaving.set(one, after(graceMs, () => void shut(one)))
     },
     async close() {
-      await Promise.all([...open.values()].map(shut))
+      await Promise.all([...open.values(), ...leaving.keys()].map(shut))
       open = new Map()
     },
   }
