@@ -47,7 +47,11 @@ export function openSystems(after: (ms: number, callback: () => void) => () => v
       }
       const gone = [...open.values()].filter((one) => ![...next.values()].includes(one))
       open = next
-      for (const one of gone) leaving.set(one, after(graceMs, () => void shut(one)))
+      for (const one of gone)
+        leaving.set(
+          one,
+          after(graceMs, () => void shut(one)),
+        )
     },
     async close() {
       await Promise.all([...open.values(), ...leaving.keys()].map(shut))
