@@ -63,6 +63,11 @@ async function run([name = '', ...args]: readonly string[]): Promise<number> {
     ;(asked ? process.stdout : process.stderr).write(asked ? usage : `There is no command "${name}".\n\n${usage}`)
     return asked ? 0 : 2
   }
+  // diff has more flags than a line holds, and tells of them itself.
+  if (name !== 'diff' && args.some((flag) => flag === '--help' || flag === '-h')) {
+    process.stdout.write(`tallyman ${command.line.replace(/ {2,}/, '\n\n  ')}\n`)
+    return 0
+  }
   return (await command.load())(args)
 }
 

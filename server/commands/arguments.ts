@@ -32,9 +32,10 @@ export function urlArgument(text: string, env: NodeJS.ProcessEnv): string {
   return url
 }
 
-/** A whole number of at least `min`. @throws Fault `usage` naming the flag. */
-export function countArgument(flag: string, text: string, min: number): number {
+/** A whole number within bounds. @throws Fault `usage` naming the flag. */
+export function countArgument(flag: string, text: string, min: number, max = Number.MAX_SAFE_INTEGER): number {
   const count = Number(text)
-  if (Number.isSafeInteger(count) && count >= min && text.trim() !== '') return count
-  throw new Fault('usage', `--${flag} takes a whole number of at least ${min}, not "${text}".`, { hint: '' })
+  if (Number.isSafeInteger(count) && count >= min && count <= max && text.trim() !== '') return count
+  const bounds = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`
+  throw new Fault('usage', `--${flag} takes a whole number ${bounds}.`, { hint: `It was given "${text}".` })
 }

@@ -11,21 +11,24 @@ const flags = {
   host: { type: 'string' },
   data: { type: 'string', default: '.tallyman' },
 } as const
-const line = 'serve [--config F] [--port N] [--host H] [--data DIR]'
+const lines = { serve: 'serve [--config F] [--port N] [--host H] [--data DIR]', worker: 'worker --config F' }
+const portMax = 65_535
 
 /** Everything: dashboard, API, scheduler and worker. Ends on SIGINT or SIGTERM. */
-export const serve = (args: readonly string[]): Promise<number> => run(args, true)
+export const serve = (args: readonly string[]): Promise<number> => run('serve', args)
 
 /** A process that runs checks when it leads, and works runs, on a store it shares. */
-export const worker = (args: readonly string[]): Promise<number> => run(args, false)
+export const worker = (args: readonly string[]): Promise<number> => run('worker', args)
 
-async function run(args: readonly string[], web: boolean): Promise<number> {
+async function run(command: keyof typeof lines, args: readonly string[]): Promise<number> {
+  const web = command === 'serve'
+  const line = lines[command]
   const { values, positionals } = readArguments(args, flags, line)
   if (positionals.length > 0) {
-    throw new Fault('usage', `serve takes no "${positionals[0]}".`, { hint: `Usage: tallyman ${line}` })
+    throw new Fault('usage', `${command} takes no "${positionals[0]}".`, { hint: `Usage: tallyman ${line}` })
   }
   if (!web && !values.config) {
-    throw new Fault('usage', 'A worker needs a config.', { hint: 'Usage: tallyman worker --config F' })
+    throw new Fault('usage', 'A worker needs a config.', { hint: `Usage: tallyman ${line}` })
   }
   const stop = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -46,7 +49,7 @@ async function run(args: readonly string[], web: boolean): Promise<number> {
     log,
     signal: stop.signal,
     ...(values.config ? { configFile: resolve(values.config) } : {}),
-    ...(values.port ? { port: countArgument('port', values.port, 0) } : {}),
+    ...(values.port ? { port: countArgument('port', values.port, 0, portMax) } : {}),
     ...(values.host ? { host: values.host } : {}),
   })
   if (web) process.stdout.write(welcome(started.url, values.config))
