@@ -97,3 +97,6 @@ export const addCounts = (one: Counts, other: Counts): Counts => ({
 })
 
 export const total = ({ missing, extra, changed }: Counts): number => missing + extra + changed
+
+export const countAll = (looks: readonly Look[]): Counts =>
+  looks.reduce((sum, one) => addCounts(sum, countLook(one)), noCounts)
