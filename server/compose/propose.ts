@@ -18,6 +18,7 @@ export interface Proposal {
 }
 
 const plain = (name: string) => name.toLowerCase().replaceAll(/[^a-z0-9]/g, '')
+/** The likeliest first. */
 const writtenNames = ['updatedat', 'modifiedat', 'lastmodified', 'updated', 'modified', 'changedat', 'createdat']
 
 /** Matches tables by name, whatever their case and underscores, and finds the key both sides can be told apart by. */
@@ -35,9 +36,8 @@ export function propose(sources: readonly Table[], targets: readonly Table[]): P
       notes.push(`${tableName(source.ref)} has no unique key whose columns are all in ${tableName(target.ref)}.`)
       return []
     }
-    const written = source.columns.find(
-      ({ name, class: kind }) => kind === 'timestamp' && writtenNames.includes(plain(name)) && has.has(plain(name)),
-    )
+    const times = source.columns.filter(({ name, class: kind }) => kind === 'timestamp' && has.has(plain(name)))
+    const written = writtenNames.flatMap((likely) => times.filter(({ name }) => plain(name) === likely))[0]
     return [{ source, target, key, ...(written ? { written: written.name } : {}) }]
   })
   return { matches, notes }
