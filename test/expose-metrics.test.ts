@@ -179,7 +179,7 @@ describe('what happens to a series', () => {
 
 describe('a text beyond its limits', () => {
   it('leaves out what is too much, keeps what came first, and counts it', async () => {
-    const metrics = createMetrics({ seriesMax: 60, valuesMax: 10, lengthMax: 20 })
+    const metrics = createMetrics({ seriesMax: 61, valuesMax: 10, lengthMax: 20 })
     const pipelines = Array.from({ length: 12 }, (_, index) => pipelineOf(`p${index}`, { title: 'x'.repeat(300) }))
     const { series, of } = await scrape({ pipelines, pairs: [] }, metrics)
     expect(series.get('tallyman_build_info{version="0.1.0",revision="abc1234",nodejs_version="' + process.versions.node + '"}')).toBe(1)
