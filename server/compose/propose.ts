@@ -8,7 +8,7 @@ interface Match {
   readonly target: Table
   readonly key: readonly string[]
   /** A column both have that tells when a row was last written. */
-  readonly written?: string
+  readonly written?: { readonly source: string; readonly target: string }
 }
 
 export interface Proposal {
@@ -36,11 +36,20 @@ export function propose(sources: readonly Table[], targets: readonly Table[]): P
       notes.push(`${tableName(source.ref)} has no unique key whose columns are all in ${tableName(target.ref)}.`)
       return []
     }
-    const times = source.columns.filter(({ name, class: kind }) => kind === 'timestamp' && has.has(plain(name)))
-    const written = writtenNames.flatMap((likely) => times.filter(({ name }) => plain(name) === likely))[0]
-    return [{ source, target, key, ...(written ? { written: written.name } : {}) }]
+    const written = writtenIn(source, target)
+    return [{ source, target, key, ...(written ? { written } : {}) }]
   })
   return { matches, notes }
+}
+
+function writtenIn(source: Table, target: Table): Match['written'] {
+  for (const likely of writtenNames) {
+    const [ours, theirs] = [source, target].map(({ columns }) =>
+      columns.find(({ name, class: kind }) => kind === 'timestamp' && plain(name) === likely),
+    )
+    if (ours && theirs) return { source: ours.name, target: theirs.name }
+  }
+  return undefined
 }
 
 const slugOf = ({ schema, table }: TableRef) => slug(schema === 'public' ? table : `${schema}-${table}`)
@@ -68,7 +77,8 @@ export function proposalText({ matches, notes }: Proposal): string {
                 every: '30s',
                 source: tableName(source.ref),
                 target: tableName(target.ref),
-                column: written,
+                column: written.source,
+                ...(written.target === written.source ? {} : { target_column: written.target }),
               },
             ]
           : [],
