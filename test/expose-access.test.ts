@@ -28,6 +28,17 @@ const declared = [...world().least].map(([id, least]) => {
 })
 const closed = declared.filter(({ least }) => least !== 'public')
 
+/** Answers once, and then never again. */
+function hangsAfter<T>(answer: () => Promise<T>): () => Promise<T> {
+  let asked = 0
+  return () => (asked++ === 0 ? answer() : new Promise<T>(() => {}))
+}
+
+const after = (ms: number, callback: () => void) => {
+  const timer = setTimeout(callback, ms)
+  return () => clearTimeout(timer)
+}
+
 describe('every route of a Tallyman that has tokens', () => {
   const guarded = world({}, rows)
 
@@ -37,7 +48,7 @@ describe('every route of a Tallyman that has tokens', () => {
     expect(undeclared).toEqual([])
     expect(declared.length).toBeGreaterThanOrEqual(22)
     expect(declared.filter(({ least }) => least === 'public').map(({ method, path }) => `${method} ${path}`).toSorted()).toEqual([
-      'DELETE /api/v1/session', 'GET /api/v1/session', 'GET /livez', 'GET /metrics', 'GET /readyz', 'POST /api/v1/session',
+      'DELETE /api/v1/session', 'GET /api/v1/session', 'GET /livez', 'GET /readyz', 'POST /api/v1/session',
     ]) // prettier-ignore
   })
 
@@ -70,7 +81,8 @@ describe('every route of a Tallyman that has tokens', () => {
   it('is served under any name: a proxy may stand before it', async () => {
     const headers = { ...viewer.headers, host: 'tally.example' }
     expect((await guarded.request('/api/v1/overview', { headers })).status).toBe(200)
-    expect((await guarded.request('/metrics', { headers: { host: 'tally.example' } })).status).toBe(200)
+    expect((await guarded.request('/metrics', { headers })).status).toBe(200)
+    expect((await guarded.request('/livez', { headers: { host: 'tally.example' } })).status).toBe(200)
   })
 
   it('refuses a change a page of another site asks for, whatever it presents', async () => {
@@ -163,9 +175,19 @@ describe('a Tallyman without tokens on a loopback address', () => {
   })
 
   it('answers /metrics although the store hangs', async () => {
-    const { request } = world({ tokens: { find: never, any: never }, readiness: never })
+    const { request } = world({ tokens: { find: never, any: hangsAfter(async () => false) }, readiness: never, after })
+    expect((await request('/metrics')).status).toBe(200)
     expect((await request('/metrics')).status).toBe(200)
     expect((await request('/livez')).status).toBe(200)
+  })
+
+  it('answers /metrics to a token it has seen although the store hangs', async () => {
+    const { token, sha256 } = mintToken()
+    const row = { name: 'prometheus', role: 'viewer', sha256 } as const
+    const tokens = { find: hangsAfter(async () => row), any: hangsAfter(async () => true) }
+    const { request } = world({ tokens, readiness: never, after })
+    const headers = { authorization: `Bearer ${token}` }
+    for (let scrape = 0; scrape < 3; scrape++) expect((await request('/metrics', { headers })).status).toBe(200)
   })
 
   it('begins to ask for a token as soon as there is one, and goes on when it is revoked', async () => {

@@ -17,6 +17,7 @@ import { pages } from './pages.ts'
 import { answerFault, answerThrown, type Complain } from './problem.ts'
 import type { Actions, Readiness, Reads, Snapshot, Tokens } from './reads.ts'
 import { leastRoles, route, routeId, routes } from './route.ts'
+import { rememberTokens } from './remembered-tokens.ts'
 import { runRoutes } from './run-routes.ts'
 import { secure } from './secure.ts'
 import { sessionRoutes } from './session-routes.ts'
@@ -96,7 +97,8 @@ export function createApi(exposed: Exposed) {
         ),
     }),
   )
-  all.use(gate(exposed, (method, path) => (path === '/*' ? 'public' : least.get(routeId(method, path)))))
+  const access = { ...exposed, tokens: rememberTokens(exposed.tokens, exposed.after) }
+  all.use(gate(access, (method, path) => (path === '/*' ? 'public' : least.get(routeId(method, path)))))
   all.route('/', api)
   all.all('/api/*', (c) => {
     throw new Fault('not_found', `There is nothing at ${c.req.method} ${c.req.path}.`, {

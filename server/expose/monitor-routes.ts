@@ -9,7 +9,7 @@ import { route, routes } from './route.ts'
 const tags = ['monitoring']
 const text = (description: string) => ({ description, content: { 'text/plain': { schema: z.string() } } })
 
-const metricsRoute = route('public', {
+const metricsRoute = route('viewer', {
   method: 'get',
   path: '/metrics',
   tags,
