@@ -54,7 +54,7 @@ A URL may be given as env:NAME, so that no password shows in a process list.
 diff and reconcile exit 0 when the copies agree, 1 when they differ, 2 for a usage or config error, 3 when it could not be told.
 `
 
-const usageFaults: readonly string[] = ['usage', 'config_invalid', 'bad_request']
+const usageFaults: readonly string[] = ['usage', 'config_invalid', 'bad_request', 'not_found']
 
 async function run([name = '', ...args]: readonly string[]): Promise<number> {
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined
