@@ -22,6 +22,7 @@ import { Feed } from './expose/feed.ts'
 import { createMetrics } from './expose/metrics.ts'
 import { serve } from './expose/serve.ts'
 import { openStore } from './store/open.ts'
+import { noteAbsence } from './store/states.ts'
 import { openMonitor } from './watch/monitor.ts'
 import { openQueue } from './work/queue.ts'
 
@@ -160,6 +161,7 @@ async function compose(options: StartOptions, { complain, later }: Ends) {
   later(timers.every(lookEveryMs, () => quietly('The store could not be looked at.', look())))
 
   const note = stateNoter(db, live.snapshot)
+  await noteAbsence(db)
   const pipelinesChanged = (pipelines: readonly string[]) => {
     feed.publish({ type: 'standing', pipelines })
     if (leader.isLeader()) quietly('A change of state was not noted.', note(pipelines))
@@ -186,7 +188,6 @@ async function compose(options: StartOptions, { complain, later }: Ends) {
     signal,
   }))
   later(work.stop)
-  pipelinesChanged(force.catalog.pipelines.map(({ id }) => id))
   if (origin.demo) later(lookSoon(work, force.pairs, complain))
 
   if (options.web) {

@@ -15,7 +15,7 @@ import { tidy } from '../server/store/retention.ts'
 import { allDifferences, differencePage, runDetail, runRows } from '../server/store/run-reads.ts'
 import { cancelRun, claimRun, endRun, renewRun, requestRun, runsToWork } from '../server/store/runs.ts'
 import { sampleBuckets, silences, stateBuckets } from '../server/store/series.ts'
-import { noteStates } from '../server/store/states.ts'
+import { noteAbsence, noteStates } from '../server/store/states.ts'
 import { addToken, anyToken, tokenBySha256 } from '../server/store/tokens.ts'
 import { recallTurns, recordTurn } from '../server/store/turns.ts'
 import { postgresServer } from './services/postgres.ts'
@@ -233,6 +233,14 @@ describe.each(Object.entries(backends))('the store on %s', (_, place) => {
         '4 warn',
       ])
     })
+  })
+
+  it('leaves the time nobody watched empty in a strip', async () => {
+    const states = () => store.db.execute(sql`select state from pipeline_states where pipeline_id = 'left' order by at`)
+    await noteStates(store.db, [{ pipeline: 'left', at: at(-3_600), state: 'ok' }])
+    await noteAbsence(store.db)
+    await noteAbsence(store.db)
+    expect((await states()).map(({ state }) => state)).toEqual(['ok', 'unmeasured'])
   })
 
   describe('runs', () => {

@@ -81,6 +81,8 @@ export function stateNoter(db: Db, snapshot: () => Snapshot): (pipelines: readon
     const only = narrowed(snapshot())
     const changes = snapshot()
       .catalog.pipelines.filter(({ id }) => touched.includes(id))
+      // Before each of its checks was asked once, what a pipeline seems to be is only how we started.
+      .filter(({ checks }) => checks.every(({ id, paused }) => paused || snapshot().standing.checks.get(id)?.lastRunAt))
       .map((pipeline) => ({
         pipeline: pipeline.id,
         at: now,
