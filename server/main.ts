@@ -110,7 +110,7 @@ async function compose(options: StartOptions, { complain, later }: Ends) {
   const systems = openSystems(timers.after)
   later(systems.close)
   await systems.replace(force.config.connections)
-  const queue = await openQueue(store.url, (cause) => complain('The queue has a problem.', cause))
+  const queue = await store.alone(() => openQueue(store.url, (cause) => complain('The queue has a problem.', cause)))
   later(() => queue.stop(graceMs))
   const elected = () => (store.kind === 'embedded' ? alone : electLeader(store.url, { every: timers.every, complain }))
   // A worker never leads: who runs the checks also exports them, and a worker exports nothing.

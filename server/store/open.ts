@@ -17,11 +17,13 @@ export interface Store {
   readonly url: string
   /** Resolves when the database answers. */
   ping(): Promise<void>
+  /** Does what only one process at a time may do to this store; the others wait for their turn. */
+  alone<T>(work: () => Promise<T>): Promise<T>
   close(): Promise<void>
 }
 
 // Any number will do, as long as every process of ours uses the same one.
-const migrationLock = 8_420_842_084n
+const aloneLock = 8_420_842_084n
 
 /**
  * Opens the store a URL names and brings its tables up to date: `postgres://…` for production, `pglite://DIR` embedded.
@@ -36,7 +38,9 @@ export async function openStore(url: string, { attach = false } = {}): Promise<S
   const address = attached ?? opened?.url ?? url
   const sql = connect(address, 10)
   try {
-    await migrateAlone(address)
+    await alone(address, (own) =>
+      migrate(drizzle(own), { migrationsFolder: fileURLToPath(new URL('./migrations', import.meta.url)) }),
+    )
   } catch (cause) {
     await sql.end({ timeout: 1 })
     await opened?.close()
@@ -52,6 +56,7 @@ export async function openStore(url: string, { attach = false } = {}): Promise<S
     kind: embedded ? 'embedded' : 'postgres',
     url: address,
     ping: async () => void (await sql`select 1`),
+    alone: (work) => alone(address, work),
     async close() {
       await sql.end({ timeout: 5 })
       await opened?.close()
@@ -70,14 +75,16 @@ function connect(url: string, max: number): Sql {
   })
 }
 
-/** Several processes may start on one empty database at once; drizzle has no lock of its own. */
-async function migrateAlone(url: string): Promise<void> {
+/** Several processes may start on one empty database at once; neither drizzle nor pg-boss has a lock that holds then. */
+async function alone<T>(url: string, work: (own: Sql) => Promise<T>): Promise<T> {
   const sql = connect(url, 1)
   try {
-    await sql`select pg_advisory_lock(${migrationLock.toString()}::bigint)`
-    await migrate(drizzle(sql), { migrationsFolder: fileURLToPath(new URL('./migrations', import.meta.url)) })
-    await sql`select pg_advisory_unlock(${migrationLock.toString()}::bigint)`
+    await sql`select pg_advisory_lock(${aloneLock.toString()}::bigint)`
+    const done = await work(sql)
+    await sql`select pg_advisory_unlock(${aloneLock.toString()}::bigint)`
+    return done
   } finally {
+    // Ending the session lets go of the lock, also when the work has failed.
     await sql.end({ timeout: 5 })
   }
 }

@@ -18,9 +18,14 @@ export interface Queue {
 
 // A worker that died is noticed by its lease, not by this: it only bounds how long a lost job stays listed as active.
 const expireInSeconds = 12 * 3_600
+// One job waits under an id. With `stately` also only one may be active, and the job of a process that died stays active:
+// the next one could never be taken, nor any job behind it.
+const policy = 'short'
+const names = ['run', 'notice'] as const
 
 /**
- * The job queue, on the same database as the store, embedded or not.
+ * The job queue, on the same database as the store, embedded or not. On a new database it makes its tables, which only one
+ * process at a time can do.
  *
  * @param url as `Store.url`; the queue brings its own small pool.
  * @param onError hears what goes wrong inside the queue and inside a handler.
@@ -35,12 +40,14 @@ export async function openQueue(url: string, onError: (error: unknown) => void):
     deleteAfterDays: 1,
   })
   boss.on('error', onError)
-  await boss.start()
-  const names = ['run', 'notice'] as const
-  // One after the other: on a new database each creates a partition of the same table.
-  // `short`: one job waits under an id. With `stately` also only one may be active, and the job of a process that died
-  // stays active: the next one could never be taken, nor any job behind it.
-  for (const name of names) await boss.createQueue(name, { name, policy: 'short', retryLimit: 0, expireInSeconds })
+  try {
+    await boss.start()
+    // One after the other: on a new database each creates a partition of the same table.
+    for (const name of names) await boss.createQueue(name, { name, policy, retryLimit: 0, expireInSeconds })
+  } catch (thrown) {
+    await boss.stop({ graceful: false, wait: true, close: true })
+    throw thrown
+  }
 
   return {
     async send(name, job, startAfter) {
