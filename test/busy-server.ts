@@ -14,13 +14,11 @@ export interface BusyServer {
   drop(): Promise<void>
 }
 
-const rowsDiffering = 10
-
 /**
- * A server that watches two pipelines: one whose tables of so many rows are compared, every tenth of them differing, and
- * one whose check hangs on a table that somebody else has locked.
+ * A server that watches two pipelines: one whose tables of so many rows are compared, one in `differing` of them not the
+ * same, and one whose check hangs on a table that somebody else has locked.
  */
-export async function busyServer(rows: number): Promise<BusyServer> {
+export async function busyServer(rows: number, differing = 10): Promise<BusyServer> {
   const server = await postgresServer()
   const databases = [await server.createDatabase('busy_source'), await server.createDatabase('busy_target')]
   const [source, target] = databases.map(({ url }) => postgres(url, { max: 2, onnotice() {} })) as [Sql, Sql]
@@ -31,7 +29,7 @@ export async function busyServer(rows: number): Promise<BusyServer> {
     create table locked (id int primary key, updated_at timestamptz default now())`
   await Promise.all([
     source.unsafe(table('')),
-    target.unsafe(table(`|| case when i % ${rowsDiffering} = 0 then ' old' else '' end`)),
+    target.unsafe(table(`|| case when i % ${differing} = 0 then ' old' else '' end`)),
   ])
 
   const holder = await source.reserve()

@@ -2,8 +2,10 @@ import type { Digest } from '../sides/side.ts'
 
 /** A differing bucket with more rows than this is cut finer before its rows are listed. */
 const crowdedRows = 4_096
-/** Rows of one side that are listed and held at a time. */
+/** Rows of one side that are listed and held at a time, where each group costs a scan. */
 const groupRows = 100_000
+/** The same where an index reads them: as few as cost nothing, because nobody else is served while they are compared. */
+const orderedGroupRows = 16_384
 
 export interface Differing {
   readonly bucket: bigint
@@ -47,15 +49,16 @@ export function descend(
   ordered: boolean,
 ): { groups: bigint[][]; crowded: Differing[] } {
   const listedMax = ordered ? crowdedRows : groupRows
+  const heldMax = ordered ? orderedGroupRows : groupRows
   const crowded: Differing[] = []
   const groups: bigint[][] = []
-  let held = groupRows
+  let held = heldMax
   for (const one of differing) {
     if (one.rows > listedMax) {
       crowded.push(one)
       continue
     }
-    if (held + one.rows > groupRows) {
+    if (held + one.rows > heldMax) {
       groups.push([])
       held = 0
     }

@@ -8,7 +8,7 @@ import { digestSql, listSql, rowsOf } from './postgres-slice.ts'
 import type { Digest, KeyHash, Side, SidePlan, SliceReader } from './side.ts'
 
 /** Rows that cross the wire at a time while listing, and keys that are asked for at a time. */
-const batchRows = 5_000
+const batchRows = 2_000
 const batchTexts = 100
 const keysPerStatement = 1_000
 

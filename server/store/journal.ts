@@ -7,7 +7,7 @@ import { audits, corrections, decisions, differences, runs, slices } from './sch
 type Tx = Parameters<Parameters<Db['transaction']>[0]>[0]
 
 /** Rows one insert carries: far below what the protocol allows for their columns. */
-const batchRows = 1_000
+const batchRows = 250
 
 /** The journal of one run, in the store. */
 export function runJournal(db: Db, { run, pair }: { run: string; pair: string }): Journal {
