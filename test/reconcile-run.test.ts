@@ -130,8 +130,11 @@ describe('a run', () => {
     await approve(journal)
     const lag = async () => ({ healthy: false, detail: 'three hours behind' })
     const { result } = await run(copies, loose, { journal, verbs: { ...steadyVerbs, lag } })
-    expect(result.corrections).toEqual({ approved: 30 })
+    // They wait for a person again, who sees the guard; nobody else would ever take them up.
+    expect(result.corrections).toEqual({ proposed: 30 })
+    expect(journal.audit().at(-1)).toMatchObject({ event: 'proposed', reason: 'Not written: lag: three hours behind' })
     expect(await writtenByUs()).toEqual([])
+    await approve(journal)
     expect((await run(copies, loose, { journal })).result.corrections).toEqual({ applied: 30 })
   })
 
@@ -301,7 +304,9 @@ describe('a run that was killed', () => {
     let asked = 0
     const living = watched(sliced(copies.target.side), () => void asked++)
     const { result } = await run({ ...slicedCopies(), target: { side: living } }, pair, { journal })
-    expect(asked).toBe(2)
+    // Two of five; once more when the cancelling of the killed run hits the next statement of its connection.
+    expect(asked).toBeGreaterThanOrEqual(2)
+    expect(asked).toBeLessThanOrEqual(3)
     expect(result).toMatchObject({
       rows: { source: 5000, target: 4995 },
       differences: { missing: 10, extra: 5, changed: 20 },

@@ -126,6 +126,21 @@ async function readBack(correcting: Correcting): Promise<void> {
   }
 }
 
+/** Takes back what was approved, because a guard has failed since; what a crash left in doubt is read back as ever. */
+export async function withhold(correcting: Correcting, reason: string): Promise<void> {
+  await readBack(correcting)
+  const { journal, plan, signal } = correcting
+  const step = stepTo('proposed', plan, `Not written: ${reason}`)
+  for (const action of order) {
+    for (;;) {
+      signal.throwIfAborted()
+      const approved = await journal.corrections('approved', action, batchRows)
+      if (approved.length === 0) break
+      await journal.advance(approved.map((correction) => step(correction, 'approved')))
+    }
+  }
+}
+
 /** Reads rows whose write is in doubt: as intended means applied, anything else is told as interrupted. */
 async function settleDoubt(
   { sides, plan, journal, signal }: Correcting,

@@ -1,7 +1,7 @@
 import { Fault } from '../fault.ts'
 import { begin, progressOf, type Begun } from './begin.ts'
 import { total } from './classify.ts'
-import { correct, verify, type Correcting } from './correct.ts'
+import { correct, verify, withhold, type Correcting } from './correct.ts'
 import { blockedBy, judgeGuards } from './guard.ts'
 import { compareAll } from './read-slices.ts'
 import type { Guard, SliceResult } from './records.ts'
@@ -38,6 +38,7 @@ export async function reconcile(input: RunInput): Promise<RunResult> {
   if (!checkpoint?.compared && pair.corrections.mode !== 'off') {
     await journal.open(input.approvedBy && !blocked ? 'approved' : 'proposed', input.approvedBy ?? 'nobody')
   }
+  if (blocked) await hold(input, run, blocked)
   const after = blocked ? undefined : await write(input, run, watch)
   input.progress?.({ step: 'done', ...progressOf(run, slices) })
   const { bytesRead, queries } = trafficOf(input)
@@ -75,11 +76,23 @@ async function judge(input: RunInput, run: Begun, slices: readonly SliceResult[]
   })
 }
 
+const correctingOf = ({ source, target, journal, signal }: RunInput, { plan }: Begun): Correcting => ({
+  sides: { source, target },
+  plan,
+  journal,
+  signal,
+})
+
+/** Nothing is written: what was approved before a guard failed waits for a person again. */
+async function hold(input: RunInput, run: Begun, blocked: string): Promise<void> {
+  const open = await input.journal.tally()
+  if (open.approved || open.applying) await withhold(correctingOf(input, run), blocked)
+}
+
 async function write(input: RunInput, run: Begun, watch: Stopwatch) {
-  const { source, target, journal, signal } = input
-  const open = await journal.tally()
+  const open = await input.journal.tally()
   if (!open.approved && !open.applying) return undefined
-  const correcting: Correcting = { sides: { source, target }, plan: run.plan, journal, signal }
+  const correcting = correctingOf(input, run)
   input.progress?.({ step: 'correct', ...progressOf(run, []) })
   await watch.timed('correct', () => correct(correcting))
   input.progress?.({ step: 'verify', ...progressOf(run, []) })

@@ -2,7 +2,7 @@ import { and, asc, eq, inArray, isNull, lt, or, sql } from 'drizzle-orm'
 import type { RunProgress, RunResult } from '../reconcile/run.ts'
 import { Fault } from '../fault.ts'
 import type { Db } from './open.ts'
-import { runs } from './schema.ts'
+import { corrections, runs } from './schema.ts'
 
 export type StoredRun = typeof runs.$inferSelect
 export type RunState = StoredRun['state']
@@ -111,21 +111,69 @@ type Ending =
   | { readonly state: 'waiting' | 'done'; readonly result: RunResult }
   | { readonly state: 'failed' | 'cancelled'; readonly fault: { code: string; message: string; hint: string } }
 
-/** Ends a run and its lease. A run that somebody else holds by now is left alone. */
-export async function endRun(db: Db, run: string, owner: string, ending: Ending): Promise<void> {
-  const { state } = ending
-  const before = await storedRun(db, run)
-  const result = 'result' in ending ? wholeResult(ending.result, before?.result ?? undefined) : undefined
-  const outcome = result
-    ? { result, guards: result.guards, verdict: result.verdict, fault: null }
-    : { fault: 'fault' in ending ? ending.fault : null, verdict: 'unknown' as const }
-  const over = { step: 'done', endedAt: sql`now()`, leaseOwner: null, leaseUntil: null, cancelBy: null }
-  const [ended] = await db
-    .update(runs)
-    .set({ state, ...outcome, ...over, progress: sql`jsonb_set(coalesce(${runs.progress}, '{}'), '{step}', '"done"')` })
-    .where(and(eq(runs.id, run), eq(runs.leaseOwner, owner)))
-    .returning({ pair: runs.pairId, createdAt: runs.createdAt })
-  if (ended && result) await supersede(db, { run, ...ended })
+/**
+ * Ends a run and its lease. A run that somebody else holds by now is left alone; one of which more was approved while it
+ * wrote stays `applying`, for whoever takes it next. True when it does.
+ */
+export async function endRun(db: Db, run: string, owner: string, ending: Ending): Promise<boolean> {
+  const ended = await db.transaction(async (tx) => {
+    // First the lock, then the corrections: whoever decides about one writes that down before he moves the run.
+    const [before] = await tx
+      .select()
+      .from(runs)
+      .where(and(eq(runs.id, run), eq(runs.leaseOwner, owner)))
+      .for('update')
+    if (!before) return undefined
+    const result = 'result' in ending ? wholeResult(ending.result, before.result ?? undefined) : undefined
+    const more = result !== undefined && (await hasApproved(tx, run))
+    const outcome = result
+      ? { result, guards: result.guards, verdict: result.verdict, fault: null }
+      : { fault: 'fault' in ending ? ending.fault : null, verdict: 'unknown' as const }
+    const step = more ? 'correct' : 'done'
+    await tx
+      .update(runs)
+      .set({
+        ...outcome,
+        ...{ state: more ? 'applying' : ending.state, step, endedAt: sql`now()` },
+        ...{ leaseOwner: null, leaseUntil: null, cancelBy: null },
+        progress: sql`jsonb_set(coalesce(${runs.progress}, '{}'), '{step}', to_jsonb(${step}::text))`,
+      })
+      .where(eq(runs.id, run))
+    if ('fault' in ending) await giveUp(tx, before)
+    return { ...before, compared: result !== undefined, more }
+  })
+  if (ended?.compared) await supersede(db, { run, pair: ended.pairId, createdAt: ended.createdAt })
+  return ended?.more ?? false
+}
+
+/**
+ * Brings the corrections of a run that failed or was cancelled to an end, each with its audit: nobody goes on with them.
+ * What was being written when the run lost sight of it is told as such; the rest was not written.
+ */
+async function giveUp(tx: Pick<Db, 'execute'>, { id, pairId }: StoredRun): Promise<void> {
+  await tx.execute(sql`
+    with gone as (
+      update corrections as c set
+        state = case c.state when 'applying' then 'interrupted' else 'rejected' end,
+        message = case c.state
+          when 'applying' then 'The run ended before the row could be read back: whether it was written is not known.'
+          else 'The run ended before it was written.' end,
+        decided_by = coalesce(c.decided_by, 'the end of the run'), updated_at = now()
+      where c.run_id = ${id} and c.state in ('proposed', 'approved', 'applying')
+      returning c.run_id, c.id, c.state, c.message)
+    insert into audits (run_id, pair_id, correction_id, key, event, actor, detail)
+    select gone.run_id, ${pairId}, gone.id, d.key, gone.state, 'the end of the run',
+      jsonb_build_object('reason', gone.message)
+    from gone join differences as d on d.run_id = gone.run_id and d.id = gone.id`)
+}
+
+async function hasApproved(tx: Pick<Db, 'select'>, run: string): Promise<boolean> {
+  const rows = await tx
+    .select({ id: corrections.id })
+    .from(corrections)
+    .where(and(eq(corrections.runId, run), eq(corrections.state, 'approved')))
+    .limit(1)
+  return rows.length > 0
 }
 
 /** A run that wrote what was approved later is still one run: what both parts cost is added up. */

@@ -38,7 +38,8 @@ export interface RunnerSteps {
     leaseMs: number,
     progress: RunProgress | undefined,
   ): Promise<{ readonly held: boolean; readonly cancelBy?: string }>
-  end(run: string, ending: Ending): Promise<void>
+  /** True when more was approved while it wrote: the run is to be taken again. */
+  end(run: string, ending: Ending): Promise<boolean>
   /** Lets go of a run in the middle: another process goes on at once. */
   release(run: string): Promise<void>
   /** @throws Fault when the config no longer has the pair. */
@@ -82,9 +83,9 @@ export async function workRun(id: string, steps: RunnerSteps, shutdown: AbortSig
     lease.stop()
     shutdown.removeEventListener('abort', onShutdown)
   }
-  if (ending) await steps.end(id, ending)
-  else await steps.release(id)
+  const more = ending ? await steps.end(id, ending) : await steps.release(id)
   steps.changed(run, ending !== undefined)
+  if (more) await workRun(id, steps, shutdown)
 }
 
 async function concluded(
