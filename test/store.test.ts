@@ -259,6 +259,7 @@ describe.each(Object.entries(backends))('the store on %s', (_, place) => {
       await requestRun(store.db, { ...runRequest('leased'), id })
       expect(await claimRun(store.db, id, 'one', 60_000)).toMatchObject({ id, state: 'running' })
       expect(await claimRun(store.db, id, 'two', 60_000)).toBeUndefined()
+      expect(await claimRun(store.db, id, 'one', 60_000)).toBeUndefined()
       expect(await renewRun(store.db, id, 'one', 1, undefined)).toEqual({ held: true })
       await new Promise((resolve) => setTimeout(resolve, 30))
       expect(await runsToWork(store.db, 10)).toEqual([{ id, state: 'running' }])

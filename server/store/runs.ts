@@ -77,7 +77,8 @@ export async function claimRun(db: Db, run: string, owner: string, leaseMs: numb
       and(
         eq(runs.id, run),
         inArray(runs.state, [...unfinished]),
-        or(isNull(runs.leaseUntil), lt(runs.leaseUntil, sql`now()`), eq(runs.leaseOwner, owner)),
+        // Not even its owner takes it twice: a process works several runs at once, and a job may come double.
+        or(isNull(runs.leaseUntil), lt(runs.leaseUntil, sql`now()`)),
         // One run of a pair at a time, however many were asked for.
         sql`not exists (select from ${runs} as other where other.pair_id = ${runs.pairId} and other.id <> ${runs.id}
           and other.state in ('running', 'applying') and other.lease_until > now())`,
