@@ -71,8 +71,41 @@ export function scriptOf(plan: SidePlan, change: Change): string {
 // Foreign key, unique and exclusion violations: another row of the same run may clear the way.
 const early = new Set(['23503', '23505', '23P01'])
 
+/**
+ * Sends changes side by side, but for those to rows of one key: two of them would reach for the same copy. Outcomes stand
+ * in the order of the changes. After a lost connection nothing more is sent.
+ */
+export async function applyAll(
+  writer: Sql,
+  plan: SidePlan,
+  changes: readonly Change[],
+): Promise<readonly ApplyOutcome[]> {
+  const byKey = new Map<string, number[]>()
+  for (const [place, { key }] of changes.entries()) {
+    const name = JSON.stringify(key)
+    byKey.set(name, [...(byKey.get(name) ?? []), place])
+  }
+  const lanes = byKey.values()
+  const outcomes: ApplyOutcome[] = []
+  let lost: string | undefined
+  const work = async () => {
+    for (const lane of lanes) {
+      for (const place of lane) {
+        const outcome: ApplyOutcome = lost
+          ? { state: 'failed', message: `Not sent, because the connection was lost: ${lost}` }
+          : await applyOne(writer, plan, changes[place]!)
+        if (outcome.state === 'failed' && outcome.unsure) lost ??= outcome.message
+        outcomes[place] = outcome
+      }
+    }
+  }
+  // Never more than there are connections: what waits for one is forgotten by the driver when all of them break.
+  await Promise.all(Array.from({ length: writer.options.max }, work))
+  return outcomes
+}
+
 /** Sends one change and says what became of it. */
-export async function applyOne(writer: Sql, plan: SidePlan, change: Change): Promise<ApplyOutcome> {
+async function applyOne(writer: Sql, plan: SidePlan, change: Change): Promise<ApplyOutcome> {
   const { text, parameters } = statementOf(plan, change)
   try {
     const { count } = await writer.unsafe(text, [...parameters])

@@ -1,6 +1,6 @@
 import type { PendingQuery, Row, Sql } from 'postgres'
 import { postgresFault, type Postgres } from '../connect/postgres.ts'
-import { applyOne, scriptOf } from './postgres-apply.ts'
+import { applyAll, scriptOf } from './postgres-apply.ts'
 import { describePostgres } from './postgres-describe.ts'
 import { handshakeSql, quoted } from './postgres-hash.ts'
 import { fetchedRowOf, fetchSql, hashesSql, keyHashOf, keyParameters } from './postgres-rows.ts'
@@ -104,17 +104,7 @@ export function postgresSide(client: Postgres): Side {
 
     async apply(plan, changes, signal) {
       signal?.throwIfAborted()
-      const writer = client.writable()
-      // Side by side, but for changes to rows of one key: two of them would reach for the same copy.
-      const before = new Map<string, Promise<unknown>>()
-      return Promise.all(
-        changes.map((change) => {
-          const key = JSON.stringify(change.key)
-          const applied = (before.get(key) ?? Promise.resolve()).then(() => applyOne(writer, plan, change))
-          before.set(key, applied)
-          return applied
-        }),
-      )
+      return applyAll(client.writable(), plan, changes)
     },
 
     script: scriptOf,
