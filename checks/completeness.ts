@@ -1,4 +1,3 @@
-import type { Row } from 'postgres'
 import { z } from 'zod'
 import { duration } from '../server/connect/duration.ts'
 import { tableName, tableRef } from '../server/connect/table.ts'
@@ -95,27 +94,22 @@ type Counts = ReadonlyMap<bigint, number>
 const floorTo = (value: bigint, width: bigint) => (value / width) * width
 
 async function clockOf({ db, context }: Place): Promise<bigint> {
-  const { sql } = db
-  const [row] = await db.ask(
-    sql<({ now: string } & Row)[]>`select ${microseconds(sql, sql`clock_timestamp()`)} as now`,
-    context.signal,
-  )
+  const [row] = await db.ask<{ now: string }>(`select ${microseconds('clock_timestamp()')} as now`, [], context.signal)
   return BigInt(row!.now)
 }
 
 async function countsOf(place: Place, column: string, { from, to, width }: Span): Promise<Counts> {
   const { db, ref, context } = place
-  const { sql } = db
   const about = (await describeTable(place, [column])).columns.get(column)!
   requireKind(ref, about, 'time')
-  const named = identifier(sql, column)
-  const rows = await db.ask(
-    sql<({ part: string; rows: string } & Row)[]>`
-      select ((${microseconds(sql, named)}::int8 - ${String(from)}::int8) / ${String(width)}::int8)::text as part,
+  const named = identifier(column)
+  const rows = await db.ask<{ part: string; rows: string }>(
+    `select ((${microseconds(named)}::int8 - '${from}'::int8) / '${width}'::int8)::text as part,
         count(*)::text as rows
-      from ${fromTable(sql, ref)}
-      where ${named} >= ${timeAt(sql, about, from)} and ${named} < ${timeAt(sql, about, to)}
+      from ${fromTable(ref)}
+      where ${named} >= ${timeAt(about, from)} and ${named} < ${timeAt(about, to)}
       group by 1`,
+    [],
     context.signal,
   )
   const counts = new Map(rows.map(({ part, rows }) => [from + BigInt(part) * width, Number(rows)]))

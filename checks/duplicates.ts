@@ -1,4 +1,3 @@
-import type { Row } from 'postgres'
 import { z } from 'zod'
 import { duration } from '../server/connect/duration.ts'
 import { tableName, tableRef } from '../server/connect/table.ts'
@@ -56,7 +55,7 @@ grant select (<column>, <key>) on <schema>.<table> to <login>;`,
   },
 })
 
-interface CountRow extends Row {
+interface CountRow {
   readonly checked: string
   readonly keys: string
   readonly surplus: string
@@ -64,23 +63,21 @@ interface CountRow extends Row {
 
 async function countDuplicates(place: Place, key: readonly string[], column: string | undefined, windowMs: number) {
   const { db, ref, context } = place
-  const { sql } = db
   const facts = await describeTable(place, column === undefined ? key : [...key, column])
-  const columns = key.map((name) => identifier(sql, name))
-  const listed = columns.reduce((list, each) => sql`${list}, ${each}`)
+  const columns = key.map(identifier)
   // As a unique constraint has it: a key with a NULL in it names nothing, and equals no other.
-  const complete = columns.map((each) => sql`${each} is not null`).reduce((all, each) => sql`${all} and ${each}`)
+  const complete = columns.map((each) => `${each} is not null`).join(' and ')
   const about = column === undefined ? undefined : facts.columns.get(column)!
   if (about) requireKind(ref, about, 'time')
-  const now = about?.zoned ? sql`now()` : sql`now() at time zone 'UTC'`
+  const now = about?.zoned ? 'now()' : `now() at time zone 'UTC'`
   const recent = about
-    ? sql`and ${identifier(sql, about.name)} >= ${now} - ${windowMs}::float8 * interval '1 millisecond'`
-    : sql``
-  const [row] = await db.ask(
-    sql<CountRow[]>`
-      select coalesce(sum(n), 0)::text as checked, count(*) filter (where n > 1)::text as keys,
+    ? `and ${identifier(about.name)} >= ${now} - '${windowMs}'::float8 * interval '1 millisecond'`
+    : ''
+  const [row] = await db.ask<CountRow>(
+    `select coalesce(sum(n), 0)::text as checked, count(*) filter (where n > 1)::text as keys,
         coalesce(sum(n - 1), 0)::text as surplus
-      from (select count(*) as n from ${fromTable(sql, ref)} where ${complete} ${recent} group by ${listed}) k`,
+      from (select count(*) as n from ${fromTable(ref)} where ${complete} ${recent} group by ${columns.join(', ')}) k`,
+    [],
     context.signal,
   )
   return { checked: Number(row!.checked), keys: Number(row!.keys), surplus: Number(row!.surplus) }

@@ -1,4 +1,3 @@
-import type { PendingQuery, Row } from 'postgres'
 import { z } from 'zod'
 import { duration } from '../server/connect/duration.ts'
 import { tableName, tableRef } from '../server/connect/table.ts'
@@ -97,7 +96,7 @@ const columnsOf = ({ created, processed, failed, dead, changed, status }: Target
   ...[failed, dead, changed, status?.column].filter((column) => column !== undefined),
 ]
 
-interface CountRow extends Row {
+interface CountRow {
   readonly pending: string
   readonly oldest: string | null
   readonly newest: string | null
@@ -123,21 +122,20 @@ interface Counted {
 /** Separate subqueries, so that a partial index on what waits serves however much history the table keeps. */
 async function count(place: Place, target: Target, facts: TableFacts): Promise<Counted> {
   const { db, ref, context } = place
-  const { sql } = db
-  const table = fromTable(sql, ref)
-  const when = predicates(place, target, facts)
-  const created = identifier(sql, target.created)
-  const since = sql`(now() - ${target.window}::float8 * interval '1 millisecond')`
-  const [row] = await db.ask(
-    sql<CountRow[]>`
-      select (select count(*)::text from ${table} where ${when.pending}) as pending,
-        (select ${microseconds(sql, sql`min(${created})`)} from ${table} where ${when.pending}) as oldest,
-        (select ${microseconds(sql, sql`max(${created})`)} from ${table}) as newest,
+  const table = fromTable(ref)
+  const { parameters, ...when } = predicates(ref, target, facts)
+  const created = identifier(target.created)
+  const since = `(now() - '${target.window}'::float8 * interval '1 millisecond')`
+  const [row] = await db.ask<CountRow>(
+    `select (select count(*)::text from ${table} where ${when.pending}) as pending,
+        (select ${microseconds(`min(${created})`)} from ${table} where ${when.pending}) as oldest,
+        (select ${microseconds(`max(${created})`)} from ${table}) as newest,
         (select count(*)::text from ${table} where ${when.processed} and ${when.processedAt} >= ${since}) as processed,
         (select count(*)::text from ${table} where ${when.failed} and ${when.failedAt} >= ${since}) as failed,
         (select count(*)::text from ${table} where ${when.dead}) as dead,
-        (select ${microseconds(sql, sql`min(${when.deadAt})`)} from ${table} where ${when.dead}) as dead_oldest,
-        ${microseconds(sql, sql`clock_timestamp()`)} as now`,
+        (select ${microseconds(`min(${when.deadAt})`)} from ${table} where ${when.dead}) as dead_oldest,
+        ${microseconds(`clock_timestamp()`)} as now`,
+    parameters,
     context.signal,
   )
   const time = (text: string | null) => (text === null ? undefined : BigInt(text))
@@ -156,40 +154,42 @@ async function count(place: Place, target: Target, facts: TableFacts): Promise<C
 }
 
 /** What each word of the queue means for this table, as conditions and times. */
-function predicates({ db, ref }: Place, target: Target, { columns }: TableFacts) {
-  const { sql } = db
+function predicates(ref: Place['ref'], target: Target, { columns }: TableFacts) {
   const { status } = target
+  const parameters: string[] = []
+  const put = (text: string) => `$${parameters.push(text)}::text`
   const about = (column: string | undefined) => (column === undefined ? undefined : columns.get(column))
   const isOneOf = (texts: readonly string[] | undefined) =>
     // A row without a word is not of any kind, and neither is it of none.
-    status && texts ? sql`coalesce(${identifier(sql, status.column)}::text in ${sql(texts)}, false)` : undefined
-  const either = (...conditions: readonly (PendingQuery<Row[]> | undefined)[]) =>
-    conditions.filter((each) => each !== undefined).reduce((all, each) => sql`${all} or ${each}`, sql`false`)
+    status && texts
+      ? `coalesce(${identifier(status.column)}::text in (${texts.map(put).join(', ')}), false)`
+      : undefined
+  const either = (...conditions: readonly (string | undefined)[]) =>
+    conditions.filter((each) => each !== undefined).join(' or ') || 'false'
 
   const made = requireTime(ref, about(target.created)!)
   const done = status?.processed ? undefined : requireTime(ref, about(target.processed)!)
-  const dead = sql`(${either(set(sql, about(target.dead)), isOneOf(status?.dead))})`
+  const dead = `(${either(set(about(target.dead)), isOneOf(status?.dead))})`
   const processed = done
-    ? sql`(${identifier(sql, done.name)} is not null and not ${dead})`
-    : sql`(${either(isOneOf(status?.processed))})`
+    ? `(${identifier(done.name)} is not null and not ${dead})`
+    : `(${either(isOneOf(status?.processed))})`
   // Said so that a partial index on `processed is null` serves.
-  const pending = done
-    ? sql`(${identifier(sql, done.name)} is null and not ${dead})`
-    : sql`(not ${processed} and not ${dead})`
-  const last = sql`(${either(set(sql, about(target.failed)), isOneOf(status?.failed))})`
+  const pending = done ? `(${identifier(done.name)} is null and not ${dead})` : `(not ${processed} and not ${dead})`
+  const last = `(${either(set(about(target.failed)), isOneOf(status?.failed))})`
   /** The first of these times that the row has. */
   const at = (...candidates: readonly (ColumnFacts | undefined)[]) => {
-    const times = candidates.filter((column) => column?.kind === 'time').map((column) => instant(sql, column!))
-    return sql`coalesce(${times.reduce((list, each) => sql`${list}, ${each}`)})`
+    const times = candidates.filter((column) => column?.kind === 'time').map((column) => instant(column!))
+    return `coalesce(${times.join(', ')})`
   }
   const changed = about(target.changed)
   return {
+    parameters,
     pending,
     processed,
     processedAt: at(done ?? changed ?? made),
     dead,
     deadAt: at(about(target.dead), changed, made),
-    failed: sql`(${dead} or (${pending} and ${last}))`,
+    failed: `(${dead} or (${pending} and ${last}))`,
     failedAt: at(about(target.failed), about(target.dead), changed, made),
   }
 }
@@ -199,20 +199,18 @@ function requireTime(ref: Place['ref'], column: ColumnFacts): ColumnFacts {
   return column
 }
 
-type Sql = Place['db']['sql']
-
 /** A flag is set when it says so: a time or a word is there, or true. */
-function set(sql: Sql, column: ColumnFacts | undefined): PendingQuery<Row[]> | undefined {
+function set(column: ColumnFacts | undefined): string | undefined {
   if (!column) return undefined
-  const named = identifier(sql, column.name)
-  if (column.kind === 'boolean') return sql`${named} is true`
-  if (column.kind === 'text') return sql`(${named} is not null and ${named} <> '')`
-  return sql`${named} is not null`
+  const named = identifier(column.name)
+  if (column.kind === 'boolean') return `${named} is true`
+  if (column.kind === 'text') return `(${named} is not null and ${named} <> '')`
+  return `${named} is not null`
 }
 
 /** A time without a zone is read as UTC. */
-const instant = (sql: Sql, { name, zoned }: ColumnFacts) =>
-  zoned ? identifier(sql, name) : sql`(${identifier(sql, name)} at time zone 'UTC')`
+const instant = ({ name, zoned }: ColumnFacts) =>
+  zoned ? identifier(name) : `(${identifier(name)} at time zone 'UTC')`
 
 function readingsOf(target: Target, counted: Counted) {
   const { pending, processed, failed, dead, now } = counted

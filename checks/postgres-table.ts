@@ -1,4 +1,3 @@
-import type { PendingQuery, Row, Sql } from 'postgres'
 import type { Postgres } from '../server/connect/postgres.ts'
 import { tableName, type TableRef } from '../server/connect/table.ts'
 import { Fault } from '../server/fault.ts'
@@ -32,11 +31,9 @@ export interface Place {
   readonly context: ProbeContext
 }
 
-/** The driver's own way of quoting takes a dot for a separator, and a dot may be part of a name. */
-export const identifier = (sql: Sql, name: string): PendingQuery<Row[]> => sql.unsafe(`"${name.replaceAll('"', '""')}"`)
+export const identifier = (name: string): string => `"${name.replaceAll('"', '""')}"`
 
-export const fromTable = (sql: Sql, { schema, table }: TableRef): PendingQuery<Row[]> =>
-  sql`${identifier(sql, schema)}.${identifier(sql, table)}`
+export const fromTable = ({ schema, table }: TableRef): string => `${identifier(schema)}.${identifier(table)}`
 
 const kinds: Readonly<Record<string, ColumnKind>> = {
   timestamptz: 'time',
@@ -53,50 +50,47 @@ const kinds: Readonly<Record<string, ColumnKind>> = {
 
 const namesShownMax = 20
 
-interface CatalogRow extends Row {
+interface CatalogRow {
   readonly found: boolean
   readonly standby: boolean
   readonly inserted: string | null
   readonly written: string | null
-  readonly columns: readonly { name: string; type: string; base: string; typmod: number }[] | string
+  readonly columns: readonly { name: string; type: string; base: string; typmod: number }[]
 }
+
+const catalogSql = `
+with named as (
+  select c.oid from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  where n.nspname = $1::text and c.relname = $2::text and c.relkind in ('r', 'p', 'v', 'm', 'f')
+), parts as (
+  select oid as relid from named
+  union select t.relid::oid from named, pg_catalog.pg_partition_tree(named.oid::regclass) t
+)
+select exists (select 1 from named) as found, pg_catalog.pg_is_in_recovery() as standby,
+  (select sum(n_tup_ins)::text from pg_catalog.pg_stat_all_tables s join parts on parts.relid = s.relid) as inserted,
+  (select sum(n_tup_ins + n_tup_upd)::text
+     from pg_catalog.pg_stat_all_tables s join parts on parts.relid = s.relid) as written,
+  (select coalesce(json_agg(json_build_object(
+      'name', a.attname, 'type', pg_catalog.format_type(a.atttypid, a.atttypmod),
+      'base', b.typname, 'typmod', a.atttypmod) order by a.attnum), '[]')
+     from named join pg_catalog.pg_attribute a on a.attrelid = named.oid and a.attnum > 0 and not a.attisdropped
+     join pg_catalog.pg_type t on t.oid = a.atttypid
+     join pg_catalog.pg_type b on b.oid = case when t.typbasetype = 0 then t.oid else t.typbasetype end
+  ) as columns`
 
 /**
  * Looks a table up in the catalog: the named columns, and what the statistics have counted. One statement.
  * @throws Fault `thing_missing` naming the table or the column, and what there is instead.
  */
 export async function describeTable({ db, ref, context }: Place, columns: readonly string[]): Promise<TableFacts> {
-  const { sql } = db
-  const [row] = await db.ask(
-    sql<CatalogRow[]>`
-      with named as (
-        select c.oid from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-        where n.nspname = ${ref.schema} and c.relname = ${ref.table} and c.relkind in ('r', 'p', 'v', 'm', 'f')
-      ), parts as (
-        select oid as relid from named
-        union select t.relid::oid from named, pg_catalog.pg_partition_tree(named.oid::regclass) t
-      )
-      select exists (select 1 from named) as found, pg_catalog.pg_is_in_recovery() as standby,
-        (select sum(n_tup_ins)::text from pg_catalog.pg_stat_all_tables s join parts on parts.relid = s.relid) as inserted,
-        (select sum(n_tup_ins + n_tup_upd)::text
-           from pg_catalog.pg_stat_all_tables s join parts on parts.relid = s.relid) as written,
-        (select coalesce(json_agg(json_build_object(
-            'name', a.attname, 'type', pg_catalog.format_type(a.atttypid, a.atttypmod),
-            'base', b.typname, 'typmod', a.atttypmod) order by a.attnum), '[]')
-           from named join pg_catalog.pg_attribute a on a.attrelid = named.oid and a.attnum > 0 and not a.attisdropped
-           join pg_catalog.pg_type t on t.oid = a.atttypid
-           join pg_catalog.pg_type b on b.oid = case when t.typbasetype = 0 then t.oid else t.typbasetype end
-        ) as columns`,
-    context.signal,
-  )
+  const [row] = await db.ask<CatalogRow>(catalogSql, [ref.schema, ref.table], context.signal)
   if (!row?.found) {
     throw new Fault('thing_missing', `There is no table ${tableName(ref)}.`, {
       hint: 'Check the spelling of connection, schema and table in the config; names are case-sensitive.',
     })
   }
-  const listed = typeof row.columns === 'string' ? (JSON.parse(row.columns) as never) : row.columns
   const known = new Map<string, ColumnFacts>(
-    [...listed].map(({ name, type, base, typmod }) => [
+    row.columns.map(({ name, type, base, typmod }) => [
       name,
       { name, type, kind: kinds[base] ?? 'other', zoned: base === 'timestamptz', digits: digitsOf(base, typmod) },
     ]),
@@ -133,11 +127,9 @@ const kindWords: Readonly<Record<ColumnKind, string>> = {
 }
 
 /** Microseconds since 1970 of an expression that holds a time, exactly, as text. */
-export const microseconds = (sql: Sql, expression: PendingQuery<Row[]>): PendingQuery<Row[]> =>
-  sql`trunc(extract(epoch from ${expression}) * 1000000)::int8::text`
+export const microseconds = (expression: string): string =>
+  `trunc(extract(epoch from ${expression}) * 1000000)::int8::text`
 
 /** A time of the column's own type, from exact microseconds since 1970: an index on the column still serves. */
-export const timeAt = (sql: Sql, column: ColumnFacts, micros: bigint): PendingQuery<Row[]> =>
-  column.zoned
-    ? sql`(timestamptz 'epoch' + ${String(micros)}::int8 * interval '1 microsecond')`
-    : sql`(timestamp 'epoch' + ${String(micros)}::int8 * interval '1 microsecond')`
+export const timeAt = ({ zoned }: ColumnFacts, micros: bigint): string =>
+  `(${zoned ? 'timestamptz' : 'timestamp'} 'epoch' + '${micros}'::int8 * interval '1 microsecond')`

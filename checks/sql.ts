@@ -1,5 +1,4 @@
 import { z } from 'zod'
-import { postgresFault } from '../server/connect/postgres.ts'
 import { Fault } from '../server/fault.ts'
 import { defineProbe, signals, type Metric, type Reading } from './probe.ts'
 
@@ -47,17 +46,10 @@ grant select (<column>) on <schema>.<table> to <login>;`,
 
   async run({ connection, query, metrics }, context) {
     const db = context.connection('postgres', connection)
-    // As a subquery it can be nothing but a SELECT, and as a prepared statement nothing but one.
+    // As a subquery it can be nothing but a SELECT, and as we send it nothing but one.
     const statement = `select * from (\n${query.replace(/;\s*$/, '')}\n) as answer limit 2`
-    let rows: readonly Record<string, unknown>[]
-    try {
-      rows = await db.sql.begin('read only', (tx) =>
-        db.ask(tx.unsafe<Record<string, unknown>[]>(statement, [], { simple: false } as object), context.signal),
-      )
-    } catch (thrown) {
-      context.signal.throwIfAborted()
-      throw postgresFault(connection, thrown)
-    }
+    const { signal } = context
+    const rows = await db.transaction('read only', (tx) => tx.ask(statement, [], signal), signal)
     const [row] = rows
     if (!row || rows.length > 1) throw notOneRow(connection, rows.length)
     const readings = Object.entries(metrics).flatMap(([name, { column = name }]): Reading[] => {

@@ -1,4 +1,3 @@
-import type { Row } from 'postgres'
 import { z } from 'zod'
 import { tableName, tableRef } from '../server/connect/table.ts'
 import { Fault } from '../server/fault.ts'
@@ -83,14 +82,14 @@ interface Ahead {
 
 async function newestOf(place: Place, column: string): Promise<Copied> {
   const { db, ref, context } = place
-  const { sql } = db
   const facts = await describeTable(place, [column])
   const about = facts.columns.get(column)!
   requireKind(ref, about, 'time', 'integer')
-  const named = identifier(sql, column)
-  const newest = about.kind === 'time' ? microseconds(sql, sql`max(${named})`) : sql`max(${named})::text`
-  const [row] = await db.ask(
-    sql<({ newest: string | null } & Row)[]>`select ${newest} as newest from ${fromTable(sql, ref)}`,
+  const named = identifier(column)
+  const newest = about.kind === 'time' ? microseconds(`max(${named})`) : `max(${named})::text`
+  const [row] = await db.ask<{ newest: string | null }>(
+    `select ${newest} as newest from ${fromTable(ref)}`,
+    [],
     context.signal,
   )
   const position = row?.newest == null ? undefined : BigInt(row.newest)
@@ -99,7 +98,7 @@ async function newestOf(place: Place, column: string): Promise<Copied> {
   return { position, kind: about.kind as Copied['kind'], digits: about.digits, written: facts.written }
 }
 
-interface AheadRow extends Row {
+interface AheadRow {
   readonly newest: string | null
   readonly oldest: string | null
   readonly behind: string
@@ -109,30 +108,28 @@ interface AheadRow extends Row {
 /** What the source has beyond the copy, in one statement and so at one instant. */
 async function beyond(place: Place, column: string, copied: Copied): Promise<Ahead> {
   const { db, ref, context } = place
-  const { sql } = db
   const facts = await describeTable(place, [column])
   const about = facts.columns.get(column)!
   requireKind(ref, about, 'time', 'integer')
   if (about.kind !== copied.kind) throw unlike(ref, about)
 
-  const named = identifier(sql, column)
-  const table = fromTable(sql, ref)
+  const named = identifier(column)
+  const table = fromTable(ref)
   const isTime = about.kind === 'time'
-  const shown = (expression: ReturnType<typeof identifier>) =>
-    isTime ? microseconds(sql, expression) : sql`${expression}::text`
+  const shown = (expression: string) => (isTime ? microseconds(expression) : `${expression}::text`)
   const { position } = copied
   const after =
     position === undefined
-      ? sql`${named} is not null`
+      ? `${named} is not null`
       : isTime
-        ? sql`${named} > ${timeAt(sql, about, position + roundedAway(about, copied))}`
-        : sql`${named} > ${String(position)}::int8`
-  const [row] = await db.ask(
-    sql<AheadRow[]>`
-      select (select ${shown(sql`max(${named})`)} from ${table}) as newest,
-        (select ${shown(sql`min(${named})`)} from ${table} where ${after}) as oldest,
+        ? `${named} > ${timeAt(about, position + roundedAway(about, copied))}`
+        : `${named} > '${position}'::int8`
+  const [row] = await db.ask<AheadRow>(
+    `select (select ${shown(`max(${named})`)} from ${table}) as newest,
+        (select ${shown(`min(${named})`)} from ${table} where ${after}) as oldest,
         (select count(*)::text from (select 1 from ${table} where ${after} limit ${behindRecordsMax + 1}) b) as behind,
-        ${microseconds(sql, sql`clock_timestamp()`)} as now`,
+        ${microseconds(`clock_timestamp()`)} as now`,
+    [],
     context.signal,
   )
   if (row!.newest === null) await requireEmpty(place, column)
@@ -154,10 +151,9 @@ const roundedAway = (source: ColumnFacts, copied: Copied): bigint =>
 
 /** @throws Fault `table_empty` when there are rows, and none of them has a value: that is no position. */
 async function requireEmpty({ db, ref, context }: Place, column: string): Promise<void> {
-  const { sql } = db
-  const [row] = await db.ask(
-    sql<({ rows: boolean } & Row)[]>`
-      select exists (select ${identifier(sql, column)} from ${fromTable(sql, ref)}) as rows`,
+  const [row] = await db.ask<{ rows: boolean }>(
+    `select exists (select ${identifier(column)} from ${fromTable(ref)}) as rows`,
+    [],
     context.signal,
   )
   if (!row?.rows) return

@@ -27,12 +27,16 @@ const commands: Readonly<Record<string, { line: string; load(): Promise<Command>
     load: async () => (await import('./commands/probe.ts')).probe,
   },
   diff: {
-    line: 'diff SOURCE_URL TARGET_URL --table T --key k[,k2]      compares two tables, writes nothing (diff --help)',
+    line: 'diff SOURCE_URL TARGET_URL --table T [--key k[,k2]]    compares two tables, writes nothing (diff --help)',
     load: async () => (await import('./commands/diff.ts')).diff,
   },
   reconcile: {
-    line: 'reconcile --config F PAIR… [--apply] [--json]          a configured run; without --apply it only proposes',
+    line: 'reconcile --config F PAIR… [--apply|--explain]         a configured run; without --apply it only proposes',
     load: async () => (await import('./commands/reconcile.ts')).reconcile,
+  },
+  run: {
+    line: 'run pause|resume|cancel RUN [--config F]               holds a run back before its next slice, lets it go on, or ends it',
+    load: async () => (await import('./commands/run.ts')).run,
   },
   schema: {
     line: 'schema                                                 JSON Schema of the config, for editors',

@@ -172,13 +172,14 @@ async function compose(options: StartOptions, { complain, later }: Ends) {
     feed.publish({ type: 'run', run, pipelines: [pipeline] })
   }
 
+  const opened = (id: string) =>
+    openPair(pairNamed(force.pairs, id), systems, { sleep: timers.sleep, standing: monitor.standing })
   const work = (moving.work = await startWork({
     store,
     queue,
     owner: `${hostname()}:${process.pid}:${randomUUID()}`,
     pairs: () => force.pairs,
-    openPair: (id) =>
-      openPair(pairNamed(force.pairs, id), systems, { sleep: timers.sleep, standing: monitor.standing }),
+    openPair: opened,
     channel: (name) => force.channels.get(name),
     async changed({ id, pipelineId }, ended) {
       if (ended) await judgePipeline(db, monitor, pipelineId)
@@ -195,7 +196,7 @@ async function compose(options: StartOptions, { complain, later }: Ends) {
       {
         snapshot: live.snapshot,
         reads: storeReads(db, { pair: (id) => force.pairs.find(({ spec }) => spec.id === id)?.spec, now: timers.now }),
-        actions: openActions({ db, monitor, work, pairs: () => force.pairs, runChanged }),
+        actions: openActions({ db, monitor, work, pairs: () => force.pairs, openPair: opened, runChanged }),
         tokens,
         readiness: () => readiness(store, monitor, leader),
         feed,

@@ -4,7 +4,17 @@ import { partAtLimit } from '../web/charts/breach.ts'
 import { draw } from '../web/charts/chart-geometry.ts'
 import { laneOf } from '../web/charts/event-lane.ts'
 import { bottleneckOf, chainsOf } from '../web/charts/hop-chain.ts'
-import { bucketWords, joined, keyBars, keySpaceSummary, type KeyBucket } from '../web/charts/key-space.ts'
+import {
+  bucketWords,
+  joined,
+  keyBars,
+  keySpaceSummary,
+  reached,
+  spanOf,
+  spanText,
+  spanWords,
+  type KeyBucket,
+} from '../web/charts/key-space.ts'
 import { linePath, type Point } from '../web/charts/line-path.ts'
 import { scaleOf, type Marks } from '../web/charts/scale.ts'
 import { nearest, timeTicks } from '../web/charts/series-point.ts'
@@ -211,7 +221,17 @@ describe('a strip', () => {
 
 describe('the key space', () => {
   const bucket = (at: number, of: Partial<KeyBucket> = {}): KeyBucket => {
-    return { from: `${at}0`, to: `${at}9`, missing: 0, extra: 0, changed: 0, state: 'verified', ...of }
+    return {
+      from: `${at}0`,
+      to: `${at}9`,
+      missing: 0,
+      extra: 0,
+      changed: 0,
+      state: 'verified',
+      more: false,
+      covered: 1,
+      ...of,
+    }
   }
   const kinds = (of: Partial<KeyBucket>) => keyBars([bucket(1, of)]).map(({ kind }) => kind)
 
@@ -224,7 +244,33 @@ describe('the key space', () => {
   it('draws what was not compared as neither equal nor different', () => {
     expect(kinds({ state: 'unknown' })).toEqual(['unknown', 'unknown'])
     expect(kinds({ state: 'pending' })).toEqual(['pending', 'pending'])
-    expect(bucketWords(bucket(1, { state: 'unknown' }))).toBe('not compared')
+    expect(kinds({ state: 'skipped' })).toEqual(['skipped', 'skipped'])
+    expect(bucketWords(bucket(1, { state: 'unknown' }))).toBe('could not be compared')
+    expect(bucketWords(bucket(1, { state: 'skipped' }))).toBe('left out by this run')
+    expect(bucketWords(bucket(1, { state: 'pending', extra: 2 }))).toBe('2 rows extra, a part is not compared yet')
+  })
+
+  it('hides no differences where a part is unread, or where they were not kept', () => {
+    expect(kinds({ state: 'unknown', changed: 3 })).toEqual(['unknown', 'unknown', 'source', 'target'])
+    expect(kinds({ state: 'differing', more: true })).toEqual(['base', 'base', 'more', 'more'])
+    expect(bucketWords(bucket(1, { state: 'differing', more: true }))).toBe(
+      'rows differ here or near by that were not kept',
+    )
+    expect(bucketWords(bucket(1, { covered: 0.25 })).replaceAll('\u202f', ' ')).toBe(
+      'equal on both sides; 25 % of it is compared by this run',
+    )
+  })
+
+  it('is named in the address by its ends, and found again in buckets of any width', () => {
+    expect(spanOf('-5..99999999999999999999')).toEqual({ from: '-5', to: '99999999999999999999' })
+    for (const odd of [null, '', '5', '5..', '5..x', '1...2', '0x1..2']) expect(spanOf(odd)).toBeUndefined()
+    expect(spanText({ from: '-5', to: '7' })).toBe('-5..7')
+    const buckets = [bucket(1), bucket(2), bucket(3), bucket(4)]
+    expect(reached(buckets, { from: '20', to: '39' })).toEqual({ first: 1, last: 2 })
+    expect(reached(buckets, { from: '25', to: '25' })).toEqual({ first: 1, last: 1 })
+    expect(reached(buckets, { from: '50', to: '60' })).toBeUndefined()
+    expect(reached(joined(buckets, 2), { from: '20', to: '29' })).toEqual({ first: 0, last: 0 })
+    expect(spanWords({ from: '3', to: '3' }, 'hash')).toBe('part 3')
   })
 
   it('grows with the logarithm of the rows, never out of its lane', () => {
@@ -251,7 +297,10 @@ describe('the key space', () => {
       bucket(2, { missing: 4, state: 'differing' }),
       bucket(3, { state: 'unknown' }),
     ])
-    expect(said).toBe('3 buckets of keys, 1 differs; 1 could not be compared; most rows differ from 20 to 29')
+    expect(keySpaceSummary([bucket(1, { state: 'differing', more: true }), bucket(2)])).toContain(
+      '2 buckets of keys, 0 differ; 1 may hold rows that were not kept',
+    )
+    expect(said).toBe('3 buckets of keys, 1 differs; 1 could not be compared; most rows differ in 20 to 29')
   })
 })
 

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { AxeBuilder } from '@axe-core/playwright'
 import type { Browser } from 'playwright-core'
 import postgres, { type Sql } from 'postgres'
@@ -154,6 +155,44 @@ describe('the dashboard of that shop, in a browser', () => {
     spoiled = await reconcileAll()
   })
   afterAll(() => browser?.close())
+
+  it('leads from a part of the key space to its rows, and exports only those', { timeout: 120_000 }, async () => {
+    const [, run] = [...spoiled].find(([table, { id }]) => table === 'track' && id)!
+    const { buckets } = await api.run(run.id)
+    const index = buckets.findIndex(({ state }) => state === 'differing')
+    const { from, to } = buckets[index]!
+    const path = `/api/v1/runs/${run.id}/differences`
+    const { total } = await api.ask<Differences>(`${path}?from=${from}&to=${to}`)
+    const all = (await api.differences(run.id)).total
+    expect(total).toBeGreaterThan(0)
+    expect(total).toBeLessThan(all)
+
+    const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, acceptDownloads: true })
+    const page = await context.newPage()
+    await page.goto(`${tallyman.url}/runs/${run.id}`)
+    const strip = page.getByRole('slider', { name: 'Key space' })
+    const { x, y, width } = (await strip.boundingBox())!
+    await page.mouse.click(x + ((index + 0.5) / buckets.length) * width, y + 30)
+    await page.waitForURL(`**/runs/${run.id}?keys=${from}..${to}`)
+    const list = page.getByRole('region', { name: 'Differences' })
+    await list.getByText(`${total} in `).waitFor()
+
+    await page.getByText('Export', { exact: true }).click()
+    const [file] = await Promise.all([page.waitForEvent('download'), page.getByText('CSV, a line a field').click()])
+    const csv = (await readFile(await file.path(), 'utf8')).trimEnd().split('\r\n').slice(1)
+    expect(new Set(csv.map((line) => line.split(',')[0])).size).toBe(total)
+    const script = await tallyman.get(`${path}.sql?side=source&from=${from}&to=${to}`)
+    expect((await script.text()).match(/^(insert|update|delete) /gm)).toHaveLength(total)
+
+    await strip.focus()
+    await page.keyboard.press('Escape')
+    await page.waitForURL(`**/runs/${run.id}`)
+    for (const key of ['Home', 'PageDown', 'Enter']) await page.keyboard.press(key)
+    await page.waitForURL((url) => url.searchParams.has('keys'))
+    await page.getByRole('button', { name: 'List all differences' }).click()
+    await page.waitForURL(`**/runs/${run.id}`)
+    await context.close()
+  })
 
   it('leads from the overview to a run, and puts its rows right at a click', { timeout: 120_000 }, async () => {
     const [table, { id, proposed }] = [...spoiled].find(([, run]) => run.proposed > 0)!

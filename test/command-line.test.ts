@@ -49,6 +49,22 @@ describe('tallyman diff', () => {
     expect(await diff('--table', 'same', '--key', 'id')).toMatchObject({ code: 0, stderr: '' })
   })
 
+  it('exits 3 when its budget is spent, and says which and what is known', async () => {
+    const few = await diff('--table', 'broken', '--target-table', 'broken', '--max-time', '10m', '--max-ratio', '2')
+    expect(few).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('--max-ratio takes a share from 0 to 1.') as string,
+    })
+    const long = await diff('--table', 'same', '--max-time', 'soon')
+    expect(long).toMatchObject({ code: 2, stderr: expect.stringContaining('--max-time takes a duration') as string })
+    expect(await diff('--table', 'same', '--max-time', '10m', '--max-ratio', '0.1')).toMatchObject({ code: 0 })
+    const slow = ['--table', 'same', '--where', 'id <> 50 or pg_sleep(30) is not null', '--max-time', '500ms', '--json']
+    const { code, stdout, stderr } = await diff(...slow)
+    expect(code).toBe(3)
+    expect(stderr).toContain('The time budget of 0.5 s is spent; the rest was not compared.')
+    expect(JSON.parse(stdout)).toMatchObject({ verdict: 'unknown', matchRatio: null })
+  }, 60_000)
+
   it('exits 1 when they differ, and counts and lists what does', async () => {
     const { code, stdout } = await diff('--table', 'drifted', '--key', 'id', '--json')
     expect(code).toBe(1)
@@ -110,6 +126,33 @@ describe('tallyman diff', () => {
     expect(await diff(...flags)).toMatchObject({ code: 0, stdout: expect.stringContaining('They agree.') })
   })
 
+  it('writes what would make the source like the target, when it is asked for that', async () => {
+    const { stdout } = await diff('--table', 'drifted', '--key', 'id', '--format', 'sql', '--for', 'source')
+    const sql = postgres(crm.url, { max: 1, onnotice() {} })
+    await sql
+      .begin(async (transaction) => {
+        await transaction.unsafe(stdout).simple()
+        expect(await transaction`select email from drifted where id in (5, 6, 7)`).toMatchObject([{ email: 'x' }])
+        throw new Error('taken back')
+      })
+      .catch((cause: Error) => expect(cause.message).toBe('taken back'))
+    await sql.end()
+  })
+
+  it('prints every difference as CSV, a record a differing field', async () => {
+    const { code, stdout } = await diff('--table', 'drifted', '--key', 'id', '--format', 'csv', '--limit', '1')
+    expect(code).toBe(1)
+    const [head, ...lines] = stdout.split('\r\n')
+    expect(head).toBe('"row","kind","key.id","column","source","source_is","target","target_is"')
+    const records = lines.map((line) => line.replace(/^"\d+",/, '')).filter((line) => line.includes('"email"'))
+    expect(records.toSorted()).toEqual([
+      '"changed","5","email","5@example.org","value","x","value"',
+      '"missing","6","email","6@example.org","value",,"no row"',
+      '"missing","7","email","7@example.org","value",,"no row"',
+    ])
+    expect((await diff('--table', 'same', '--key', 'id', '--format', 'csv')).stdout).toBe(`${head}\r\n`)
+  })
+
   it('compares a table of another name, columns of other names, and only rows that are asked for', async () => {
     const flags = ['--table', 'sales.clients', '--target-table', 'customers', '--key', 'id'] as const
     const columns = ['--columns', 'mail=email,age'] as const
@@ -133,6 +176,8 @@ describe('tallyman diff', () => {
     ['a flag it does not have', ['--table', 'same', '--kee', 'id'], '--kee'],
     ['a limit that is no number', ['--table', 'same', '--key', 'id', '--limit', 'some'], '--limit'],
     ['a format it does not have', ['--table', 'same', '--key', 'id', '--format', 'xml'], 'xml'],
+    ['a side that is none', ['--table', 'same', '--key', 'id', '--format', 'sql', '--for', 'left'], 'left'],
+    ['a side without statements', ['--table', 'same', '--key', 'id', '--for', 'source'], '--format sql'],
     ['a third address', ['postgres://127.0.0.1/x', '--table', 'same', '--key', 'id'], 'two URLs'],
     ['a table that is none', ['--table', 'a.b.c', '--key', 'id'], 'a.b.c'],
   ])('exits 2 for %s, in two lines and without a stack', async (_, flags, named) => {

@@ -5,7 +5,7 @@ import { headline, lead } from '../web/headline.ts'
 import { numberSpans } from '../web/number-spans.ts'
 import { heldOrder, misplaced } from '../web/order.ts'
 import { addressOf, pageOf, pipelineHref, withChoices } from '../web/page.ts'
-import { lookOf, runHeadline, runLead, writesOf } from '../web/run-words.ts'
+import { covers, lookOf, modeWords, runHeadline, runLead, writesOf } from '../web/run-words.ts'
 import { cellNote, cellValue, spokenValue, tallyLabel, tileLines } from '../web/signals.ts'
 import type { Run, Signal, State } from '../web/api.ts'
 
@@ -228,11 +228,47 @@ describe('a run in words', () => {
   })
 
   it('never calls an incomplete comparison a match', () => {
-    const slices = [{ ordinal: 0, from: '1', to: '9', state: 'unknown' as const, message: 'timeout' }]
+    const slices = [
+      {
+        ordinal: 0,
+        from: '1',
+        to: '9',
+        state: 'unknown' as const,
+        message: 'timeout',
+        hint: 'wait',
+        code: 'system_timeout',
+      },
+    ]
     const incomplete = run({ verdict: 'unknown', differences: null, matchRatio: null, slices })
     expect(runHeadline(incomplete)).toBe('Could not be told.')
     expect(runLead(incomplete)).toBe('1 of 48 slices failed; nothing will be written.')
     expect(lookOf(incomplete)).toEqual({ state: 'nodata', word: 'could not be told' })
+  })
+
+  it('says what a verdict speaks for, where that is not everything', () => {
+    const coverage = { mode: 'sample' as const, share: 0.0104, estimated: true, says: '12 of 1,200 parts' }
+    const sampled = run({ mode: 'sample', coverage, inFlight: 0 })
+    expect([modeWords(sampled), covers(sampled)].map((text) => plain(text!))).toEqual([
+      'sample of 1.04 %',
+      '12 of 1,200 parts.',
+    ])
+    expect(plain(runLead(sampled))).toBe('Match 99.14 %, target 99.5 %. All that was to be looked at was compared.')
+    const whole = { ...coverage, mode: 'full' as const, share: 1 }
+    expect(modeWords(run({ mode: 'incremental', coverage: whole }))).toBe('full instead of incremental')
+    expect(covers(run({ mode: 'full', coverage: whole }))).toBeNull()
+  })
+
+  it('says that a run waits, and that it reached its budget', () => {
+    const waiting = { reason: 'sessions' as const, why: 'crm has 40 sessions.', since: '', until: null }
+    expect(lookOf(run({ state: 'running', waiting }))).toEqual({ state: 'paused', word: 'holds back' })
+    expect(runHeadline(run({ state: 'running', waiting: { ...waiting, reason: 'paused' } }))).toBe('Paused.')
+    const message = 'The time budget of 60 s is spent; the rest was not compared.'
+    const slices = [
+      { ordinal: 0, from: '1', to: '9', state: 'unknown' as const, message, hint: 'x', code: 'limit_reached' },
+    ]
+    expect(runLead(run({ verdict: 'unknown', matchRatio: null, slices }))).toBe(
+      'It reached its budget, and the rest is unknown; nothing will be written.',
+    )
   })
 
   it('names every kind of write, also at none', () => {

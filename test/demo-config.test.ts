@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import postgres, { type Sql } from 'postgres'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { probes } from '../checks/registry.ts'
 import type { Answer } from '../checks/probe.ts'
@@ -9,8 +10,7 @@ import { loadConfig } from '../server/config/load.ts'
 import { problemsText } from '../server/config/problem.ts'
 import { openEmbedded } from '../server/connect/embedded.ts'
 import type { Embedded } from '../server/connect/embedded.ts'
-import { openPostgres } from '../server/connect/postgres.ts'
-import type { Postgres } from '../server/connect/postgres.ts'
+import { openPostgres, postgresOptions, type Postgres } from '../server/connect/postgres.ts'
 import { demoConfig } from '../server/demo/config.ts'
 import { seededRandom } from '../server/demo/random.ts'
 import { seed } from '../server/demo/seed.ts'
@@ -61,12 +61,17 @@ describe('the checks of the demo, a minute after its first start', () => {
       open.push(embedded)
       clients.set(name, openPostgres({ name, url: embedded.url, embedded: true }))
     }
-    const databases = { crm: clients.get('crm')!.writable(), billing: clients.get('billing')!.writable() }
+    const [crm, billing] = open.map(({ url }) => {
+      const [address, options] = postgresOptions(url)
+      return postgres(address, { ...options, max: 1, fetch_types: false, onnotice() {} })
+    }) as [Sql, Sql]
+    const databases = { crm, billing }
     // Begun a minute ago, so that the databases' own clock is at the end of it.
     const startedAt = new Date(Date.now() - 62_000)
     await seed(databases, startedAt, 1)
     const worker = demoWorker(databases, seededRandom(2), startedAt)
     for (let ms = 0; ms <= 60_000; ms += 500) await worker.turn(new Date(startedAt.getTime() + ms))
+    await Promise.all([crm.end(), billing.end()])
 
     for (const check of bindChecks(configured(), probes)) {
       const answer = await check.measure({

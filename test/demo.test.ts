@@ -1,10 +1,10 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Sql } from 'postgres'
+import postgres, { type Sql } from 'postgres'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { attachEmbedded, openEmbedded } from '../server/connect/embedded.ts'
-import { openPostgres } from '../server/connect/postgres.ts'
+import { openPostgres, postgresOptions } from '../server/connect/postgres.ts'
 import { seededRandom } from '../server/demo/random.ts'
 import { seed } from '../server/demo/seed.ts'
 import type { Databases } from '../server/demo/seed.ts'
@@ -22,12 +22,13 @@ afterAll(() => Promise.all(directories.map((directory) => rm(directory, { recurs
 
 async function opened(directory: string) {
   const embedded = await openEmbedded(directory)
-  const postgres = openPostgres({ name: 'demo', url: embedded.url, embedded: true, limits: { connections: 1 } })
+  const [url, options] = postgresOptions(embedded.url)
+  const sql = postgres(url, { ...options, max: 1, fetch_types: false, onnotice() {} })
   const close = async () => {
-    await postgres.close()
+    await sql.end({ timeout: 2 })
     await embedded.close()
   }
-  return { sql: postgres.writable(), close }
+  return { sql, close }
 }
 
 async function pairOfDatabases() {
@@ -194,10 +195,11 @@ describe('the demo, stopped and started again in the same directory', () => {
     }
     const look = async () => {
       const url = await attachEmbedded(join(dataDirectory, 'demo', 'crm'))
-      const postgres = openPostgres({ name: 'look', url: url!, embedded: true })
-      const [row] = await postgres.sql<{ starts: number; done: number }[]>`
-        select starts, (select count(*)::int from orders_outbox where state = 'done') as done from demo`
-      await postgres.close()
+      const client = openPostgres({ name: 'look', url: url!, embedded: true })
+      const [row] = await client.ask<{ starts: number; done: number }>(
+        `select starts, (select count(*)::int from orders_outbox where state = 'done') as done from demo`,
+      )
+      await client.close()
       return row!
     }
 

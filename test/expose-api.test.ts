@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { Api } from '../server/expose/api.ts'
 import { overviewView, pipelineView, runView, seriesView } from '../server/expose/views.ts'
 import { Fault } from '../server/fault.ts'
-import { alertRow, differenceUuid, runUuid, world } from './expose-world.ts'
+import { alertRow, differenceUuid, runOf, runUuid, world } from './expose-world.ts'
 
 const problemOf = async (answer: Response) => ({
   type: answer.headers.get('content-type'),
@@ -46,7 +46,7 @@ describe('the API over a small world', () => {
     await post('/api/v1/pairs/customers/runs', undefined, { 'sec-fetch-site': 'same-origin' })
     expect(asked).toEqual([
       { requestRun: { pair: 'customers', mode: 'sample', actor: 'local', trigger: 'api' } },
-      { requestRun: { pair: 'customers', mode: 'full', actor: 'local', trigger: 'dashboard' } },
+      { requestRun: { pair: 'customers', actor: 'local', trigger: 'dashboard' } },
     ])
   })
 
@@ -85,13 +85,45 @@ describe('the API over a small world', () => {
     expect(answer.headers.get('content-disposition')).toContain(`differences-${runUuid}.ndjson`)
   })
 
+  it('streams them as CSV too, and says in the file and beside it what is not in it', async () => {
+    const { exposed } = world()
+    const run = { ...runOf(), kept: { items: 3, limit: 3, truncated: true } }
+    const { request } = world({ reads: { ...exposed.reads, run: async () => run } })
+    const answer = await request(`/api/v1/runs/${runUuid}/differences.csv?kind=changed&from=-5&to=99999999999999999999`)
+    expect(answer.headers.get('content-type')).toBe('text/csv; charset=utf-8; header=present')
+    expect(answer.headers.get('content-disposition')).toContain(`differences-${runUuid}.csv`)
+    const [first, ...lines] = (await answer.text()).split('\r\n')
+    expect(first).toBe(`"# ${answer.headers.get('tallyman-incomplete')}"`)
+    expect(first).toMatch(/^"# Not all differences: 3 of \d+ differences were kept with their values\."$/)
+    expect(answer.headers.get('tallyman-kept')).toBe('3')
+    expect(lines[0]).toBe('"row","kind","key.id","column","source","source_is","target","target_is"')
+    const parsed = (await (await request(`/api/v1/runs/${runUuid}/differences.ndjson`)).text()).split('\n')
+    expect(JSON.parse(parsed[0]!)).toEqual({ incomplete: answer.headers.get('tallyman-incomplete') })
+  })
+
+  it('streams only what was asked for, and nothing before the header when nothing is left out', async () => {
+    const { request, asked } = world()
+    const answer = await request(`/api/v1/runs/${runUuid}/differences.csv?kind=changed&from=-5&to=99999999999999999999`)
+    expect(await answer.text()).toMatch(/^"row","kind"/)
+    expect(answer.headers.has('tallyman-incomplete')).toBe(false)
+    expect(asked).toEqual([{ allDifferences: { kind: 'changed', from: '-5', to: '99999999999999999999' } }])
+  })
+
+  it('has the statements for either side', async () => {
+    const { request, asked } = world()
+    const answer = await request(`/api/v1/runs/${runUuid}/differences.sql?side=source&kind=missing`)
+    expect(answer.headers.get('content-disposition')).toContain(`differences-${runUuid}-source.sql`)
+    expect((await answer.text()).split('\n')).toEqual(['update t;', 'delete from t;', ''])
+    expect(asked).toEqual([{ script: { run: runUuid, on: 'source', filter: { kind: 'missing' } } }])
+  })
+
   it('breaks the stream when the store fails half way, so that no part passes for the whole', async () => {
     const { exposed } = world()
     const { request } = world({
       reads: {
         ...exposed.reads,
-        async *allDifferences(run) {
-          yield* exposed.reads.allDifferences(run)
+        async *allDifferences(run, filter) {
+          yield* exposed.reads.allDifferences(run, filter)
           throw new Error('gone')
         },
       },
@@ -107,6 +139,8 @@ describe('a request that cannot be answered', () => {
     ['GET', '/api/v1/pipelines/customers/series?from=yesterday', 400, 'bad_request', 'from: '],
     ['GET', '/api/v1/pipelines/customers/series?from=2026-11-21T02:00:00Z&to=2026-11-21T01:00:00Z', 400, 'bad_request', 'from: must be before `to`'],
     ['GET', '/api/v1/pipelines/customers/series?form=2026-11-21T02:00:00Z', 400, 'bad_request', 'Unrecognized key: "form"'],
+    ['GET', `/api/v1/runs/${runUuid}/differences.sql`, 400, 'bad_request', 'side: '],
+    ['GET', `/api/v1/runs/${runUuid}/differences.csv?from=1;drop`, 400, 'bad_request', 'from: is not a key of `buckets`'],
     ['GET', '/api/v1/runs?limit=501', 400, 'bad_request', 'limit: '],
     ['GET', '/api/v1/runs?limit=ten', 400, 'bad_request', 'limit: '],
     ['GET', '/api/v1/runs/1;drop', 400, 'bad_request', 'id: is not the id of a run'],

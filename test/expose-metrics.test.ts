@@ -93,6 +93,9 @@ describe('the text at /metrics', () => {
   it('sums what the runs of a pipeline found and put right', async () => {
     const { series } = await scrape({ pairs: [pairStanding(), pairStanding({ pair: 'orders', lastSuccessAt: ago(90_000) })] })
     expect(series.get('tallyman_drift_records{pipeline="customers",kind="mismatched"}')).toBe(1_884)
+    const unverified = 'tallyman_oldest_unverified_timestamp_seconds{pipeline="customers",pair="customers"}'
+    expect(series.get(unverified)).toBe(ago(90_000).getTime() / 1_000)
+    expect(series.get('tallyman_reconcile_coverage_ratio{pipeline="customers",pair="customers",mode="full"}')).toBe(1)
     expect(series.get('tallyman_reconcile_compared_records{pipeline="customers"}')).toBe(2 * (184_220 + 24))
     expect(series.get('tallyman_reconcile_last_success_timestamp_seconds{pipeline="customers"}')).toBe(ago(90_000).getTime() / 1_000)
     expect(series.get('tallyman_reconcile_failures_total{pipeline="customers",trigger="schedule",reason="unreachable"}')).toBe(4)

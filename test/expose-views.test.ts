@@ -228,13 +228,14 @@ describe('a run', () => {
   })
 
   it('folds its key space into at most 120 parts without losing a row or hiding a failure', () => {
-    const parts = Array.from({ length: 1_001 }, (_, index) => ({ from: `${index}`, to: `${index}`, state: index === 500 ? ('unknown' as const) : ('verified' as const), counts: { missing: 1, extra: 2, changed: 3 } })) // prettier-ignore
+    const parts = Array.from({ length: 1_001 }, (_, index) => ({ from: `${index}`, to: `${index}`, state: index === 500 ? ('unknown' as const) : ('verified' as const), counts: { missing: 1, extra: 2, changed: 3 }, more: index === 7, covered: 1 })) // prettier-ignore
     const folded = foldBuckets(parts)
     expect(folded.length).toBeLessThanOrEqual(bucketsMax)
     const sum = (kind: 'missing' | 'extra' | 'changed') => folded.reduce((total, each) => total + each[kind], 0)
     expect([sum('missing'), sum('extra'), sum('changed')]).toEqual([1_001, 2_002, 3_003])
     expect(folded.filter(({ state }) => state === 'unknown').map(({ from, to }) => Number(from) <= 500 && 500 <= Number(to))).toEqual([true])
     expect([folded[0]?.from, folded.at(-1)?.to]).toEqual(['0', '1000'])
+    expect(folded.filter(({ more }) => more)).toHaveLength(1)
     expect(foldBuckets([])).toEqual([])
   }) // prettier-ignore
 

@@ -66,6 +66,7 @@ export function pipelineOf(id = 'customers', over: Partial<CatalogPipeline> = {}
         source: 'crm.public.customers',
         target: 'billing.public.customers',
         key: ['id'],
+        runMode: 'full',
         schedule: '0 2 * * *',
         timezone: 'Europe/Berlin',
         mode: 'propose',
@@ -173,6 +174,8 @@ export const runOf = (over: Partial<RunDetailRow> = {}): RunDetailRow => ({
   matchRatio: 0.9914,
   proposed: 1_553,
   applied: 0,
+  coverage: { mode: 'full', share: 1, keys: 184_244, estimated: false, says: 'all rows' },
+  notes: [],
   method: 'native',
   columns: 14,
   inFlight: 37,
@@ -225,6 +228,7 @@ export const pairStanding = (over: Partial<PairStanding> = {}): PairStanding => 
   lastStartAt: ago(3_690),
   lastSuccessAt: ago(3_600),
   nextAt: ago(-80_000),
+  unverifiedSince: ago(90_000),
   runs: [{ trigger: 'schedule', count: 12 }],
   failures: [{ trigger: 'schedule', reason: 'system_unreachable', count: 2 }],
   corrections: [{ action: 'update', applied: 40, failed: 1 }],
@@ -333,7 +337,8 @@ export function world(
         asked.push({ differences: page })
         return { total: 1, rows: [differenceRow()] }
       },
-      async *allDifferences() {
+      async *allDifferences(_run, filter) {
+        asked.push({ allDifferences: filter })
         yield [differenceRow(), differenceRow({ id: differenceUuid(2) })]
         yield [differenceRow({ id: differenceUuid(3) })]
       },
@@ -351,6 +356,19 @@ export function world(
       },
       cancelRun: async (run, actor) => {
         asked.push({ cancelRun: { run, actor } })
+      },
+      pauseRun: async (run, actor) => {
+        asked.push({ pauseRun: { run, actor } })
+      },
+      resumeRun: async (run, actor) => {
+        asked.push({ resumeRun: { run, actor } })
+      },
+      async script({ run, on, filter }) {
+        asked.push({ script: { run, on, filter } })
+        return (async function* () {
+          yield 'update t;\n'
+          yield 'delete from t;\n'
+        })()
       },
       decide: async (request) => {
         asked.push({ decide: request })

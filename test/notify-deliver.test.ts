@@ -94,7 +94,7 @@ async function receiver(...answers: Answer[]) {
 async function line(...answers: Answer[]) {
   const { url, heard } = await receiver(...answers)
   const memory = memoryOutbox()
-  const ops = channelSchema.parse({ webhook: { url, timeout: '150ms' } }).open('ops')
+  const ops = channelSchema.parse({ webhook: { url, timeout: '500ms' } }).open('ops')
   const signal = new AbortController().signal
   const call = (id: string, at: Date) => {
     memory.clock.now = at
@@ -116,7 +116,7 @@ describe('a notice whose receiver has trouble', () => {
     }
     expect(await call('fire', at)).toEqual({ state: 'delivered', noticeIds: ['fire'] })
     expect(heard).toEqual(['fired fire *', 'fired fire *', 'fired fire *', 'fired fire'])
-    expect(rows.get('fire')).toMatchObject({ state: 'delivered', error: 'no answer within 150 ms' })
+    expect(rows.get('fire')).toMatchObject({ state: 'delivered', error: 'no answer within 500 ms' })
   })
 
   it('is not sent before its time, however often it is asked for', async () => {

@@ -11,7 +11,7 @@ import type { Answer, Probe } from '../checks/probe.ts'
 import { sqlProbe } from '../checks/sql.ts'
 import { behindRecordsMax, tableLag } from '../checks/table-lag.ts'
 import { openEmbedded } from '../server/connect/embedded.ts'
-import { openPostgres, type Postgres } from '../server/connect/postgres.ts'
+import { openPostgres, postgresOptions, type Postgres } from '../server/connect/postgres.ts'
 import { Fault } from '../server/fault.ts'
 import { postgresServer } from './services/postgres.ts'
 
@@ -54,7 +54,8 @@ describe.each(Object.entries(grounds))('against %s', (_, open) => {
   beforeAll(async () => {
     ground = await open()
     db = openPostgres({ name: 'crm', url: ground.url, embedded: ground.embedded })
-    admin = openPostgres({ name: 'admin', url: ground.url, embedded: ground.embedded }).writable()
+    const [address, options] = postgresOptions(ground.url)
+    admin = postgres(address, { ...options, max: 2, fetch_types: false, onnotice() {} })
   }, 60_000)
   afterAll(async () => {
     await admin.end()

@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, it } from 'vitest'
 import postgres from 'postgres'
 import { openBrowser } from './services/chromium.ts'
+import { mariadbServer, ownMariadb, sqlAt } from './services/mariadb.ts'
 import { ownPostgres, postgresServer } from './services/postgres.ts'
 import { promtool, startPrometheus } from './services/prometheus.ts'
 import { webhookReceiver } from './services/webhook.ts'
@@ -46,6 +47,34 @@ describe('a PostgreSQL of a test’s own, where none is to be found', () => {
     const server = await started
     await server.stop()
     await expect(ask(server.url('postgres'), 'select 1')).rejects.toThrow('ECONNREFUSED')
+  })
+})
+
+describe('the MariaDB of the tests', () => {
+  it('makes databases of its own and drops them', async () => {
+    const server = await mariadbServer()
+    const database = await server.createDatabase('Mixed Case')
+    expect(database.name).toMatch(/^tallyman_test_mixed_case_[0-9a-f]{8}$/)
+    expect(await sqlAt(database.url, 'select database() as name')).toEqual([{ name: database.name }])
+
+    await database.drop()
+    expect(await sqlAt(server.url(), `show databases like '${database.name}'`)).toEqual([])
+  })
+})
+
+describe('a MariaDB of a test’s own, where none is to be found', () => {
+  const started = ownMariadb({ 'max-connections': '17' })
+  afterAll(async () => (await started).stop())
+
+  it('runs from the installed binary in a temporary folder, with the settings asked for', async () => {
+    const { url } = await started
+    expect(await sqlAt(url(), 'select @@max_connections as max')).toEqual([{ max: 17 }])
+  })
+
+  it('is gone once stopped', async () => {
+    const server = await started
+    await server.stop()
+    await expect(sqlAt(server.url(), 'select 1')).rejects.toThrow('ECONNREFUSED')
   })
 })
 

@@ -23,6 +23,7 @@ const table = (connection: string, columns: readonly Column[]): Table => ({
   uniqueKeys: [['id']],
   ordered: ['id'],
   scattered: [],
+  engine: 'postgres',
   rowsEstimate: 10,
   triggers: [],
   cascades: [],
@@ -153,6 +154,7 @@ describe('the guards before the first write', () => {
       { on: 'target', action: 'hold', rows: 500 },
     ],
     tables: { source, target },
+    plan,
     ...more,
   })
   const failing = (more: Partial<GuardFacts>) =>
@@ -197,6 +199,23 @@ describe('the guards before the first write', () => {
     ],
   ])('say why when %s', (_, more, expected) => {
     expect(failing(more)).toEqual(expected)
+  })
+
+  it('warn of a sequence that inserted rows run ahead of, and only then', () => {
+    const numbered = table('billing', [
+      column('id', { identity: true }),
+      column('email'),
+      column('nr', { identity: true }),
+    ])
+    const its = planPair(source, numbered, { map: {}, exclude: [], where: {} }, 'native')
+    const inserts = [{ on: 'target', action: 'insert', rows: 2 } as const]
+    expect(failing({ plan: its, decisions: inserts })).toEqual([
+      "warn identity: rows are inserted with their own id: the target's sequence is not advanced, see docs/corrections.md",
+    ])
+    expect(failing({ plan: its })).toEqual([])
+    const mysql = { ...numbered, engine: 'mysql' } as const
+    expect(failing({ plan: its, decisions: inserts, tables: { source, target: mysql } })).toEqual([])
+    expect(failing({ plan: its, decisions: [{ ...inserts[0]!, on: 'source' }] })).toEqual([])
   })
 })
 

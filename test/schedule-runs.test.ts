@@ -55,14 +55,15 @@ function clockwork(scheduled: readonly Scheduled[]) {
       async keepDues(pairs) {
         for (const pair of dues.keys()) if (!pairs.includes(pair)) dues.delete(pair)
       },
-      requestRun: async ({ pair, occasion }) => void runs.add(`${pair} ${occasion}`),
+      requestRun: async ({ pair, mode, occasion }) =>
+        void runs.add(`${pair} ${mode === 'full' ? '' : `${mode} `}${occasion}`),
       now: () => new Date(at),
       complain() {},
     })
   return { look, runs, dues }
 }
 
-const nightly = { pair: 'customers', schedule: '0 2 * * *', timezone: 'UTC' }
+const nightly = { pair: 'customers', mode: 'full', schedule: '0 2 * * *', timezone: 'UTC' } as const
 
 describe('the schedule of a pair', () => {
   it('runs when it is due, and not before', async () => {
@@ -88,6 +89,23 @@ describe('the schedule of a pair', () => {
     await expect(look('2027-01-02T02:00:03Z', [nightly], true)).rejects.toThrow('the store went away')
     await look('2027-01-02T02:00:08Z')
     expect([...runs]).toEqual(['customers 2027-01-02 02:00'])
+  })
+
+  it('runs in other modes beside, each at its own times', async () => {
+    const often = { pair: 'customers', mode: 'incremental', schedule: '*/5 * * * *', timezone: 'UTC' } as const
+    const weekly = { ...nightly, beside: 'full', schedule: '0 12 * * 5' }
+    const scrub = { pair: 'customers', mode: 'scrub', beside: 'scrub', everyMs: 900_000 } as const
+    const { look, runs, dues } = clockwork([often, weekly, scrub])
+    await look('2027-01-01T11:58Z')
+    for (const at of ['2027-01-01T12:00:01Z', '2027-01-01T12:00:06Z', '2027-01-01T12:05:01Z']) await look(at)
+    expect([...runs]).toEqual([
+      'customers incremental 2027-01-01 12:00',
+      'customers full 2027-01-01 12:00',
+      'customers scrub scrub 2027-01-01T12:00:00.000Z',
+      'customers incremental 2027-01-01 12:05',
+    ])
+    await look('2027-01-01T12:06Z', [often])
+    expect([...dues.keys()]).toEqual(['customers'])
   })
 
   it('starts anew when it is changed, and is forgotten when it is gone', async () => {

@@ -107,6 +107,7 @@ export const resultOf = (run: string): RunResult => ({
   rows: { source: 9, target: 8 },
   differences: { missing: 1, extra: 0, changed: 0 },
   matchRatio: 0.9,
+  coverage: { mode: 'full', share: 1, keys: 9, estimated: false, says: 'all rows' },
   kept: 1,
   truncated: false,
   method: 'native',

@@ -12,7 +12,8 @@ import { proposedAmong, runJournal } from '../server/store/journal.ts'
 import { openStore, type Store } from '../server/store/open.ts'
 import { channelTotals, noticesDue, outbox } from '../server/store/outbox.ts'
 import { tidy } from '../server/store/retention.ts'
-import { allDifferences, differencePage, runDetail, runRows } from '../server/store/run-reads.ts'
+import { allDifferences, differencePage } from '../server/store/difference-reads.ts'
+import { runDetail, runRows } from '../server/store/run-reads.ts'
 import { cancelRun, claimRun, endRun, renewRun, requestRun, runsToWork } from '../server/store/runs.ts'
 import { sampleBuckets, silences, stateBuckets } from '../server/store/series.ts'
 import { noteAbsence, noteStates } from '../server/store/states.ts'
@@ -274,7 +275,7 @@ describe.each(Object.entries(backends))('the store on %s', (_, place) => {
       })
     })
 
-    it('find their checkpoint again, and replace a slice that is told twice', async () => {
+    it('find their checkpoint again, without what was kept of a slice that is read again', async () => {
       const request = runRequest('journalled')
       await requestRun(store.db, request)
       const journal = runJournal(store.db, { run: request.id, pair: 'journalled' })
@@ -286,18 +287,17 @@ describe.each(Object.entries(backends))('the store on %s', (_, place) => {
         columns: [],
         notes: [],
         rowsEstimate: 9,
-        cut: '64',
       } as const
       await journal.plan({
         ...planned,
-        slices: [
-          { ordinal: 0, from: '0', to: '9' },
-          { ordinal: 1, from: '9', to: '18' },
-        ],
+        intervals: [{ from: '0', to: '18' }],
       })
-      await journal.slice(sliceOf(0), [judged('a', 'missing'), judged('b', 'changed')])
-      await journal.slice(sliceOf(0), [judged('a', 'missing'), judged('c', 'extra')])
-      expect(await journal.recall()).toMatchObject({ kept: 2, compared: false, slices: [{ ordinal: 0 }] })
+      await journal.keep(0, [judged('b', 'changed')])
+      expect(await journal.recall()).toMatchObject({ kept: 0, begun: [0], slices: [] })
+      await journal.forget([0])
+      await journal.keep(0, [judged('a', 'missing')])
+      await journal.slice(sliceOf(0), [judged('c', 'extra')])
+      expect(await journal.recall()).toMatchObject({ kept: 2, begun: [], compared: false, slices: [{ ordinal: 0 }] })
       expect(await differencePage(store.db, request.id, { offset: 0, limit: 10 })).toMatchObject({
         total: 2,
         rows: [{ id: 'a' }, { id: 'c' }],
@@ -305,6 +305,22 @@ describe.each(Object.entries(backends))('the store on %s', (_, place) => {
       expect(await differencePage(store.db, request.id, { offset: 0, limit: 10, kind: 'extra' })).toMatchObject({
         total: 1,
       })
+      const within = async (from?: string, to?: string) => {
+        const filter = { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) }
+        const page = await differencePage(store.db, request.id, { offset: 0, limit: 10, ...filter })
+        const ids = []
+        for await (const batch of allDifferences(store.db, request.id, filter)) ids.push(...batch.map(({ id }) => id))
+        expect(page).toMatchObject({ total: ids.length, rows: ids.map((id) => ({ id })) })
+        return ids
+      }
+      expect(await within('1', '2')).toEqual(['c'])
+      expect(await within('0', '0')).toEqual(['a'])
+      expect(await within('3')).toEqual([])
+      expect(await within(undefined, '99999999999999999999')).toEqual(['a', 'c'])
+      await journal.plan({ ...planned, strategy: 'hash', intervals: [] })
+      expect(await within('0', '0')).toEqual(['a', 'c'])
+      expect(await within('1')).toEqual([])
+      await journal.plan({ ...planned, intervals: [{ from: '0', to: '18' }] })
       expect(await runDetail(store.db, request.id)).toMatchObject({
         slices: [{ state: 'differing' }, { state: 'pending' }],
         actions: { insert: 1, hold: 1 },
@@ -350,6 +366,8 @@ describe.each(Object.entries(backends))('the store on %s', (_, place) => {
         to: '0',
         state: 'differing',
         counts: { missing: 1, extra: 0, changed: 0 },
+        more: false,
+        covered: 1,
       })
       expect(buckets![1]).toMatchObject({ state: 'verified' })
       expect(buckets![2]).toMatchObject({ state: 'differing', counts: { extra: 1 } })
@@ -365,13 +383,12 @@ describe.each(Object.entries(backends))('the store on %s', (_, place) => {
         columns: [],
         notes: [],
         rowsEstimate: 9,
-        cut: '64',
       } as const
       for (const { id } of [older, newer]) {
         await requestRun(store.db, { ...runRequest('superseded'), id })
         await claimRun(store.db, id, 'one', 60_000)
         const journal = runJournal(store.db, { run: id, pair: 'superseded' })
-        await journal.plan({ ...planned, slices: [{ ordinal: 0, from: '0', to: '9' }] })
+        await journal.plan({ ...planned, intervals: [{ from: '0', to: '9' }] })
         await journal.slice(sliceOf(0), [judged('a', 'missing')])
         await journal.open('proposed', 'nobody')
         await endRun(store.db, id, 'one', { state: 'waiting', result: resultOf(id) })

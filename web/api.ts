@@ -102,6 +102,13 @@ const query = (values: Record<string, string | number | undefined>): string => {
   return given.size > 0 ? `?${given}` : ''
 }
 
+/** Which of the kept differences of a run: of one kind, or in a part of the key space, both ends included. */
+export interface DifferenceFilter {
+  readonly kind?: string
+  readonly from?: string
+  readonly to?: string
+}
+
 /** Which corrections of a run: the named ones, or all that wait. */
 export type Choice = { readonly ids: readonly string[] } | { readonly all: true }
 
@@ -117,9 +124,12 @@ export const api = {
   run: (id: string, signal?: AbortSignal) => get<Run>(`/runs/${part(id)}`, signal),
   startRun: (pair: string) => post<{ run: string }>(`/pairs/${part(pair)}/runs`),
   cancelRun: (id: string) => post(`/runs/${part(id)}/cancel`),
-  differences: (id: string, page: { offset: number; limit: number; kind?: string }, signal?: AbortSignal) =>
-    get<Differences>(`/runs/${part(id)}/differences${query(page)}`, signal),
-  differencesFile: (id: string) => `/api/v1/runs/${part(id)}/differences.ndjson`,
+  pauseRun: (id: string) => post(`/runs/${part(id)}/pause`),
+  resumeRun: (id: string) => post(`/runs/${part(id)}/resume`),
+  differences: (id: string, page: DifferenceFilter & { offset: number; limit: number }, signal?: AbortSignal) =>
+    get<Differences>(`/runs/${part(id)}/differences${query({ ...page })}`, signal),
+  differencesFile: (id: string, kind: 'csv' | 'ndjson' | 'sql', about: DifferenceFilter & { side?: string }) =>
+    `/api/v1/runs/${part(id)}/differences.${kind}${query({ ...about })}`,
   approve: (run: string, choice: Choice) => post(`/runs/${part(run)}/corrections/approve`, choice),
   reject: (run: string, choice: Choice) => post(`/runs/${part(run)}/corrections/reject`, choice),
   alerts: (signal?: AbortSignal) => get<Alerts>('/alerts', signal),

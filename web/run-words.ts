@@ -7,7 +7,8 @@ export interface Look {
   readonly word: string
 }
 
-export function lookOf({ state, verdict }: Pick<RunSummary, 'state' | 'verdict'>): Look {
+export function lookOf({ state, verdict, waiting }: Pick<RunSummary, 'state' | 'verdict' | 'waiting'>): Look {
+  if (waiting) return { state: 'paused', word: waiting.reason === 'paused' ? 'paused' : 'holds back' }
   switch (state) {
     case 'queued':
       return { state: 'flight', word: 'queued' }
@@ -33,9 +34,28 @@ export const underWay = ({ state }: Pick<RunSummary, 'state'>): boolean =>
 export const differing = (run: Pick<RunSummary, 'differences'>): number | null =>
   run.differences && run.differences.missing + run.differences.extra + run.differences.changed
 
+/** How much of the pair was compared, in a few words: `full`, `incremental`, `sample of 1 %`. */
+export function modeWords({ mode, coverage }: Pick<RunSummary, 'mode' | 'coverage'>): string {
+  if (!coverage) return mode
+  if (coverage.mode === 'full') return mode === 'full' ? 'full' : `full instead of ${mode}`
+  return coverage.mode === 'incremental' ? 'incremental' : `${coverage.mode} of ${chosenRatio(coverage.share)}`
+}
+
+/** What a verdict speaks for, in a sentence, where that is not all rows; null where it is. */
+export function covers({ coverage }: Pick<RunSummary, 'coverage'>): string | null {
+  return coverage && coverage.mode !== 'full' ? `${coverage.says}.` : null
+}
+
+/** Why a run stopped before its end by a limit of its own; null when it did not. */
+export const overBudget = ({ slices }: Pick<Run, 'slices'>) => {
+  const slice = slices.find(({ state, code }) => state === 'unknown' && code === 'limit_reached')
+  return slice ? { message: slice.message ?? '', hint: slice.hint ?? '' } : null
+}
+
 /** The first line of a run's page. */
 export function runHeadline(run: Run): string {
   const { slicesDone, slicesTotal } = run.progress
+  if (run.waiting) return run.waiting.reason === 'paused' ? 'Paused.' : 'Holding back.'
   if (run.state === 'queued') return 'Waiting for a worker.'
   if (run.state === 'applying') return 'Writing corrections.'
   if (run.state === 'running')
@@ -54,8 +74,14 @@ export function runLead(run: Run): string {
   const match =
     run.matchRatio === null ? null : `Match ${ratio(run.matchRatio)}, target ${chosenRatio(run.matchTarget)}.`
   if (underWay(run) && run.state !== 'applying') return match ?? ''
+  const partly = run.coverage && run.coverage.mode !== 'full'
+  const reached = overBudget(run) ? 'It reached its budget, and the rest is unknown; nothing will be written.' : null
   const whole =
-    unknown > 0 ? `${unknown} of ${total} slices failed; nothing will be written.` : 'Every slice was compared'
+    unknown > 0
+      ? (reached ?? `${unknown} of ${total} slices failed; nothing will be written.`)
+      : partly
+        ? 'All that was to be looked at was compared'
+        : 'Every slice was compared'
   if (run.verdict === null && unknown === 0) return match ?? ''
   if (unknown > 0) return [match, whole].filter(Boolean).join(' ')
   const healed =

@@ -1,4 +1,5 @@
 import { parseArgs, type ParseArgsConfig } from 'node:util'
+import { duration } from '../connect/duration.ts'
 import { Fault } from '../fault.ts'
 
 /**
@@ -38,4 +39,18 @@ export function countArgument(flag: string, text: string, min: number, max = Num
   if (Number.isSafeInteger(count) && count >= min && count <= max && text.trim() !== '') return count
   const bounds = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`
   throw new Fault('usage', `--${flag} takes a whole number ${bounds}.`, { hint: `It was given "${text}".` })
+}
+
+/** Milliseconds of a length of time such as `10m`. @throws Fault `usage` naming the flag. */
+export function durationArgument(flag: string, text: string): number {
+  const { data } = duration.safeParse(text)
+  if (data !== undefined) return data
+  throw new Fault('usage', `--${flag} takes a duration such as 30s, 10m or 2h.`, { hint: `It was given "${text}".` })
+}
+
+/** A share, 0 to 1. @throws Fault `usage` naming the flag. */
+export function shareArgument(flag: string, text: string): number {
+  const share = Number(text)
+  if (share >= 0 && share <= 1 && text.trim() !== '') return share
+  throw new Fault('usage', `--${flag} takes a share from 0 to 1.`, { hint: `It was given "${text}".` })
 }

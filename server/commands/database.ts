@@ -1,11 +1,13 @@
 import { attachEmbedded, embeddedDirectory, isEmbeddedUrl, openEmbedded } from '../connect/embedded.ts'
-import { openPostgres, type Postgres } from '../connect/postgres.ts'
+import { openMysql } from '../connect/mysql.ts'
+import { openPostgres } from '../connect/postgres.ts'
 import { systemOf } from '../connect/scheme.ts'
 import { Fault } from '../fault.ts'
+import type { Client } from '../sides/open.ts'
 import { urlArgument } from './arguments.ts'
 
 export interface Database {
-  readonly client: Postgres
+  readonly client: Client
   close(): Promise<void>
 }
 
@@ -21,8 +23,12 @@ export async function openDatabase(name: 'source' | 'target', given: string): Pr
   const url = urlArgument(given, process.env)
   if (!systemOf(url) || !URL.canParse(url)) {
     throw new Fault('usage', `The ${name} is not the URL of a database.`, {
-      hint: 'Write postgres://user@host:5432/database, or env:NAME to keep its password out of the process list.',
+      hint: 'Write postgres://user@host:5432/database or mysql://user@host:3306/database, or env:NAME to keep its password out of the process list.',
     })
+  }
+  if (systemOf(url) === 'mysql') {
+    const client = openMysql({ name, url, limits: { statementTimeoutMs } })
+    return { client, close: () => client.close() }
   }
   if (!isEmbeddedUrl(url)) {
     const client = openPostgres({ name, url, limits: { statementTimeoutMs } })

@@ -1,8 +1,7 @@
 import { proposalText, propose } from '../compose/propose.ts'
-import type { Postgres } from '../connect/postgres.ts'
 import { Fault } from '../fault.ts'
-import { postgresSide } from '../sides/postgres.ts'
-import { listTables, tablesMax } from '../sides/postgres-tables.ts'
+import { listTables, openSide, type Client } from '../sides/open.ts'
+import { tablesMax } from '../sides/postgres-tables.ts'
 import type { Table } from '../sides/side.ts'
 import { readArguments } from './arguments.ts'
 import { openDatabase } from './database.ts'
@@ -29,14 +28,14 @@ export async function init(args: readonly string[]): Promise<number> {
   }
 }
 
-async function tablesOf(client: Postgres): Promise<readonly Table[]> {
+async function tablesOf(client: Client): Promise<readonly Table[]> {
   const refs = await listTables(client)
   if (refs.length > tablesMax) {
     throw new Fault('limit_reached', `The ${client.name} has more than ${tablesMax} tables.`, {
       hint: 'Give a login that sees only the tables meant.',
     })
   }
-  const side = postgresSide(client)
+  const side = openSide(client)
   const tables: Table[] = []
   for (const ref of refs) tables.push(await side.describe(ref))
   return tables

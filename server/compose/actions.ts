@@ -6,10 +6,14 @@ import { acknowledgeAlert } from '../store/alerts.ts'
 import { proposedAmong, runJournal, tally } from '../store/journal.ts'
 import type { Db } from '../store/open.ts'
 import { runDetail } from '../store/run-reads.ts'
+import { pauseRun, resumeRun } from '../store/pause.ts'
 import { cancelRun, settleWaiting, startApplying } from '../store/runs.ts'
 import type { Monitor } from '../watch/monitor.ts'
+import type { OpenPair } from '../work/runner.ts'
 import { pairNamed, type PlacedPair } from './pairs.ts'
 import { blockedBecause } from './reads.ts'
+import { refuseMode } from './scope.ts'
+import { scriptOf } from './script.ts'
 import { timers } from './timers.ts'
 import type { Work } from './work.ts'
 
@@ -18,32 +22,48 @@ export interface ActionParts {
   readonly monitor: Monitor
   readonly work: Work
   pairs(): readonly PlacedPair[]
+  /** @throws Fault `not_found`. */
+  openPair(id: string): OpenPair
   /** Tells open pages that a run has changed. */
   runChanged(run: string, pipeline: string): Promise<void>
 }
 
 /** What an operator may set going, whoever asks: dashboard, API or command line. */
-export function openActions({ db, monitor, work, pairs, runChanged }: ActionParts): Actions {
+export function openActions({ db, monitor, work, pairs, openPair, runChanged }: ActionParts): Actions {
+  const changed = async (run: string) => {
+    const found = await runDetail(db, run)
+    if (found) await runChanged(run, found.pipeline)
+  }
   return {
     async runCheck(id) {
       const { trace } = await monitor.runNow(id)
       return { standing: monitor.standing().checks.get(id)!, trace }
     },
-    async requestRun({ pair, mode, actor, trigger }) {
-      const { pipeline } = pairNamed(pairs(), pair)
-      if (mode !== 'full') {
-        throw new Fault('bad_request', `This build has no mode "${mode}".`, { hint: 'Ask for full.' })
-      }
+    async requestRun({ pair, mode: asked, seed, actor, trigger }) {
+      const { pipeline, spec } = pairNamed(pairs(), pair)
+      const mode = asked ?? spec.mode
+      refuseMode(spec, mode)
       const id = randomUUID()
-      await work.request({ id, pair, pipeline, mode, trigger, requestedBy: actor })
+      await work.request({ id, pair, pipeline, mode, trigger, requestedBy: actor, ...(seed ? { seed } : {}) })
       await runChanged(id, pipeline)
       return id
     },
     async cancelRun(run, actor) {
       await cancelRun(db, run, actor)
-      const found = await runDetail(db, run)
-      if (found) await runChanged(run, found.pipeline)
+      // One that nobody works on, because it is paused or waits for its time, is taken to be ended.
+      await work.goOn(run)
+      await changed(run)
     },
+    async pauseRun(run, actor) {
+      await pauseRun(db, run, actor)
+      await changed(run)
+    },
+    async resumeRun(run, actor) {
+      await resumeRun(db, run, actor)
+      await work.goOn(run)
+      await changed(run)
+    },
+    script: (request) => scriptOf(db, openPair, request),
     async decide({ run, verdict, ids, actor }) {
       const found = await runDetail(db, run)
       if (!found) throw new Fault('not_found', `There is no run ${run}.`, { hint: 'GET /api/v1/runs lists them.' })

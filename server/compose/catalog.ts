@@ -51,12 +51,15 @@ const catalogPair = (pair: PairSpec): CatalogPair => ({
   id: pair.id,
   source: tableName(pair.source.table),
   target: tableName(pair.target.table),
-  key: pair.key,
+  key: pair.key ?? [],
   timezone: pair.timezone,
+  runMode: pair.mode,
   mode: pair.corrections.mode,
   deletes: pair.deletes,
   authority: authorityWords(pair),
   ...(pair.schedule ? { schedule: pair.schedule } : {}),
+  ...(pair.full.schedule ? { fullSchedule: pair.full.schedule } : {}),
+  ...(pair.scrub.every ? { scrubEveryMs: pair.scrub.every } : {}),
 })
 
 const authorityWords = ({ authority }: PairSpec): string =>

@@ -52,12 +52,13 @@ const read = async ({ db }: Store) => ({
 function pairStanding({ pipeline, spec: { id } }: PlacedPair, { totals, dues }: Known): PairStanding {
   const of = <T extends { pair: string }>(rows: readonly T[]) => rows.filter(({ pair }) => pair === id)
   const [last] = of(totals.told)
+  const [unverified] = of(totals.verified)
   const [running] = of(totals.running)
   const [waiting] = of(totals.waiting)
   const started = of(totals.started)
   const written = of(totals.written)
   const starts = started.flatMap(({ lastStartAt }) => lastStartAt?.getTime() ?? [])
-  const nextAt = dues.find(({ pairId }) => pairId === id)?.at
+  const due = dues.flatMap(({ pairId, at }) => (pairId === id || pairId.startsWith(`${id}/`) ? [at.getTime()] : []))
   const inState = (action: string, ...states: readonly string[]) =>
     written
       .filter((row) => row.action === action && states.includes(row.state))
@@ -76,12 +77,19 @@ function pairStanding({ pipeline, spec: { id } }: PlacedPair, { totals, dues }: 
     pending: actions.reduce((sum, action) => sum + inState(action, 'proposed', 'approved', 'applying'), 0),
     ...(last ? { last } : {}),
     ...(last?.endedAt ? { lastSuccessAt: last.endedAt } : {}),
-    ...(running ? { running: { run: running.run, progress: share(running.progress) } } : {}),
+    ...(running ? { running: underWay(running) } : {}),
     ...(waiting ? { review: waiting.run } : {}),
     ...(starts.length > 0 ? { lastStartAt: new Date(Math.max(...starts)) } : {}),
-    ...(nextAt ? { nextAt } : {}),
+    ...(unverified ? { unverifiedSince: unverified.at } : {}),
+    ...(due.length > 0 ? { nextAt: new Date(Math.min(...due)) } : {}),
   }
 }
+
+const underWay = ({ run, progress, waiting }: Known['totals']['running'][number]) => ({
+  run,
+  progress: share(progress),
+  ...(waiting ? { waiting } : {}),
+})
 
 const share = (progress: Known['totals']['running'][number]['progress']) =>
   progress && progress.slicesTotal > 0 ? progress.slicesDone / progress.slicesTotal : 0

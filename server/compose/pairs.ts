@@ -3,7 +3,7 @@ import type { Standing } from '../evaluate/standing.ts'
 import { Fault } from '../fault.ts'
 import type { PairSpec } from '../reconcile/pair.ts'
 import type { RunVerbs } from '../reconcile/run.ts'
-import { postgresSide } from '../sides/postgres.ts'
+import { openSide } from '../sides/open.ts'
 import type { OpenPair } from '../work/runner.ts'
 import type { Systems } from './systems.ts'
 
@@ -41,8 +41,8 @@ export function openPair(
 ): OpenPair {
   return {
     spec,
-    source: postgresSide(systems.postgres(spec.source.table.connection)),
-    target: postgresSide(systems.postgres(spec.target.table.connection)),
+    source: openSide(systems.client(spec.source.table.connection)),
+    target: openSide(systems.client(spec.target.table.connection)),
     verbs: {
       now: () => performance.now(),
       sleep,

@@ -43,6 +43,8 @@ export function propose(sources: readonly Table[], targets: readonly Table[]): P
 }
 
 function writtenIn(source: Table, target: Table): Match['written'] {
+  // The probe that reads it asks PostgreSQL on both ends.
+  if (source.engine !== 'postgres' || target.engine !== 'postgres') return undefined
   for (const likely of writtenNames) {
     const [ours, theirs] = [source, target].map(({ columns }) =>
       columns.find(({ name, class: kind }) => kind === 'timestamp' && plain(name) === likely),
@@ -52,7 +54,9 @@ function writtenIn(source: Table, target: Table): Match['written'] {
   return undefined
 }
 
-const slugOf = ({ schema, table }: TableRef) => slug(schema === 'public' ? table : `${schema}-${table}`)
+/** The schema is part of a name only where there are several. */
+const slugOf = ({ schema, table }: TableRef, several: boolean) =>
+  slug(schema === 'public' || !several ? table : `${schema}-${table}`)
 
 const slug = (name: string) =>
   name
@@ -62,9 +66,10 @@ const slug = (name: string) =>
 
 /** The config of a proposal, with a comment for what a person has to decide. URLs stay in the environment. */
 export function proposalText({ matches, notes }: Proposal): string {
+  const several = new Set(matches.map(({ source }) => source.ref.schema)).size > 1
   const pipelines = Object.fromEntries(
     matches.map(({ source, target, key, written }) => [
-      slugOf(source.ref),
+      slugOf(source.ref, several),
       {
         title: source.ref.table,
         pattern: 'event-driven',
@@ -84,7 +89,7 @@ export function proposalText({ matches, notes }: Proposal): string {
           : [],
         pairs: [
           {
-            id: slugOf(source.ref),
+            id: slugOf(source.ref, several),
             source: { table: tableName(source.ref) },
             target: { table: tableName(target.ref) },
             key: [...key],

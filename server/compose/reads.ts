@@ -1,7 +1,8 @@
 import type { Reads, Tokens } from '../expose/reads.ts'
 import { alertRow, alertRows } from '../store/alerts.ts'
 import type { Db } from '../store/open.ts'
-import { allDifferences, differencePage, runDetail, runRows } from '../store/run-reads.ts'
+import { allDifferences, differencePage } from '../store/difference-reads.ts'
+import { runDetail, runRows } from '../store/run-reads.ts'
 import { sampleBuckets, silences, stateBuckets } from '../store/series.ts'
 import { anyToken, tokenBySha256 } from '../store/tokens.ts'
 import type { PairSpec } from '../reconcile/pair.ts'
@@ -19,7 +20,7 @@ export function storeReads(db: Db, { pair, now }: { pair(id: string): PairSpec |
       return { ...run, kept, ...(blocked ? { blocked } : {}) }
     },
     differences: (run, page) => differencePage(db, run, page),
-    allDifferences: (run) => allDifferences(db, run),
+    allDifferences: (run, filter) => allDifferences(db, run, filter),
     samples: (request) => sampleBuckets(db, { ...request, now: now() }),
     silences: (request) => silences(db, request),
     states: (request) => stateBuckets(db, { ...request, now: now() }),

@@ -1,11 +1,15 @@
 import { attachEmbedded, embeddedDirectory, openEmbedded, type Embedded } from '../connect/embedded.ts'
 import type { Connection } from '../connect/connection.ts'
+import { openMysql } from '../connect/mysql.ts'
 import { openPostgres, type Postgres } from '../connect/postgres.ts'
 import { Fault } from '../fault.ts'
+import { isMysql, type Client } from '../sides/open.ts'
 
 /** The open clients of the connections the config in force names. */
 export interface Systems {
   /** @throws Fault `not_found` for a name the config no longer has. */
+  client(name: string): Client
+  /** As `client`. @throws Fault `usage` when it leads to another system. */
   postgres(name: string): Postgres
   /** Takes over the connections of a new config. What did not change stays open; the rest closes after `graceMs`. */
   replace(connections: Readonly<Record<string, Connection>>): Promise<void>
@@ -14,7 +18,7 @@ export interface Systems {
 
 interface Open {
   readonly said: string
-  readonly client: Postgres
+  readonly client: Client
   readonly embedded?: Embedded
 }
 
@@ -32,11 +36,19 @@ export function openSystems(after: (ms: number, callback: () => void) => () => v
     await one.client.close()
     await one.embedded?.close()
   }
+  const client = (name: string) => {
+    const found = open.get(name)
+    if (found) return found.client
+    throw new Fault('not_found', `There is no connection "${name}".`, { hint: 'See `connections` in the config.' })
+  }
   return {
+    client,
     postgres(name) {
-      const found = open.get(name)
-      if (found) return found.client
-      throw new Fault('not_found', `There is no connection "${name}".`, { hint: 'See `connections` in the config.' })
+      const found = client(name)
+      if (!isMysql(found)) return found
+      throw new Fault('usage', `The connection "${name}" is mysql, not postgres.`, {
+        hint: 'Name one that leads to PostgreSQL, or another probe.',
+      })
     },
     async replace(connections) {
       const next = new Map<string, Open>()
@@ -60,7 +72,8 @@ export function openSystems(after: (ms: number, callback: () => void) => () => v
   }
 }
 
-async function openSystem(name: string, said: string, { url, embedded, limits }: Connection): Promise<Open> {
+async function openSystem(name: string, said: string, { system, url, embedded, limits }: Connection): Promise<Open> {
+  if (system === 'mysql') return { said, client: openMysql({ name, url, limits }) }
   if (!embedded) return { said, client: openPostgres({ name, url, limits }) }
   const directory = embeddedDirectory(url)
   const attached = await attachEmbedded(directory)

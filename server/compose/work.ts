@@ -6,11 +6,13 @@ import { allDues, keepDues, setDue } from '../store/dues.ts'
 import { runJournal } from '../store/journal.ts'
 import type { Store } from '../store/open.ts'
 import { noticesDue, outbox } from '../store/outbox.ts'
+import { parkRun } from '../store/pause.ts'
 import { tidy, tidyEmbedded } from '../store/retention.ts'
 import { claimRun, endRun, releaseRun, renewRun, requestRun, runsToWork, type RunRequest } from '../store/runs.ts'
 import type { Queue } from '../work/queue.ts'
 import { workRun, type Claimed, type OpenPair, type RunnerSteps } from '../work/runner.ts'
-import { startSchedule } from '../work/schedule.ts'
+import { startSchedule, type Scheduled } from '../work/schedule.ts'
+import { scopeOf } from './scope.ts'
 import { spanned } from './spans.ts'
 import { timers } from './timers.ts'
 
@@ -93,9 +95,9 @@ export async function startWork(parts: WorkParts): Promise<Work> {
       dues: () => allDues(store.db),
       setDue: (due, was) => setDue(store.db, due, was),
       keepDues: (pairs) => keepDues(store.db, pairs),
-      requestRun: ({ id, pair, occasion }) => {
+      requestRun: ({ pair, ...run }) => {
         const pipeline = parts.pairs().find(({ spec }) => spec.id === pair)!.pipeline
-        return request({ id, pair, pipeline, occasion, mode: 'full', trigger: 'schedule', requestedBy: 'the schedule' })
+        return request({ ...run, pair, pipeline, trigger: 'schedule', requestedBy: 'the schedule' })
       },
       now: timers.now,
       complain,
@@ -109,9 +111,18 @@ export async function startWork(parts: WorkParts): Promise<Work> {
   }
 }
 
+/** Each pair by its own schedule, and beside it full runs and scrubs where it has them. */
 const scheduled = (pairs: readonly PlacedPair[]) =>
-  pairs.flatMap(({ paused, spec: { id, schedule, timezone } }) =>
-    schedule && !paused ? [{ pair: id, schedule, timezone }] : [],
+  pairs.flatMap(({ paused, spec: { id: pair, schedule, timezone, mode, full, scrub } }): Scheduled[] =>
+    paused
+      ? []
+      : [
+          ...(schedule ? [{ pair, mode, schedule, timezone }] : []),
+          ...(full.schedule
+            ? [{ pair, mode: 'full' as const, beside: 'full', schedule: full.schedule, timezone }]
+            : []),
+          ...(scrub.every ? [{ pair, mode: 'scrub' as const, beside: 'scrub', everyMs: scrub.every }] : []),
+        ],
   )
 
 /** What a run asks of the store, whoever works it: a server, a worker or the command line. */
@@ -126,11 +137,14 @@ export const runnerSteps = ({
   renew: (run, leaseMs, progress) => renewRun(db, run, owner, leaseMs, progress),
   end: (run, ending) => endRun(db, run, owner, ending),
   release: (run) => releaseRun(db, run, owner),
+  park: (run, parked) => parkRun(db, run, owner, parked),
   pair: openPair,
   journal: (run, pair) => runJournal(db, { run, pair }),
+  scope: (run) => scopeOf(db, run),
   reconcile,
   changed: (run, ended) =>
     void changed(run, ended).catch((cause: unknown) => complain('A change of a run was not told.', cause)),
   every: timers.every,
+  now: () => timers.now().getTime(),
   complain,
 })

@@ -46,7 +46,8 @@ function channelFindings(names: unknown, root: Entry, path: Path, around: Surrou
 
 const connectionFinding =
   (connections: Entry, { show, isMissing }: Omit<Surroundings, 'connection'>) =>
-  (name: string, system: string, path: Path): readonly Finding[] => {
+  (name: string, wanted: string | readonly string[], path: Path): readonly Finding[] => {
+    const systems: readonly (string | undefined)[] = typeof wanted === 'string' ? [wanted] : wanted
     const systemNamed = (connection: string) => {
       const { url } = recordOf(connections[connection])
       return typeof url === 'string' && !isMissing(['connections', connection, 'url']) ? systemOf(url) : undefined
@@ -57,9 +58,10 @@ const connectionFinding =
     if (!Object.hasOwn(connections, name)) {
       return [{ path, message: `there is no connection "${shown}"`, hint: suggest(shown, names, 'there are') }]
     }
-    const found: string | undefined = systemNamed(name)
-    if (found === undefined || found === system) return []
-    const fitting = listed(names.filter((other) => (systemNamed(other) as string | undefined) === system))
+    const found = systemNamed(name)
+    if (found === undefined || systems.includes(found)) return []
+    const fitting = listed(names.filter((other) => systems.includes(systemNamed(other))))
+    const system = systems.join(' or ')
     return [
       { path, message: `the connection "${shown}" is ${found}, not ${system}`, hint: `those to ${system}: ${fitting}` },
     ]

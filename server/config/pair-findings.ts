@@ -5,7 +5,7 @@ import { nearest, suggest, type Finding, type Path } from './problem.ts'
 import { listOf, recordOf, type Entry, type Surroundings } from './raw.ts'
 
 /** The systems whose tables can be compared. */
-const comparable = 'postgres'
+const comparable = ['postgres', 'mysql']
 
 /** What is wrong with one pair beyond its own keys. */
 export function pairFindings(pair: Entry, path: Path, around: Surroundings): readonly Finding[] {
@@ -14,6 +14,8 @@ export function pairFindings(pair: Entry, path: Path, around: Surroundings): rea
     ...columnFindings(pair, path, around),
     ...timezoneFindings(pair['timezone'], [...path, 'timezone'], around),
     ...scheduleFindings(pair['schedule'], [...path, 'schedule'], around),
+    ...scheduleFindings(recordOf(pair['full'])['schedule'], [...path, 'full', 'schedule'], around),
+    ...modeFindings(pair, path, around),
   ]
 }
 
@@ -75,6 +77,11 @@ function columnFindings(pair: Entry, path: Path, around: Surroundings): readonly
       const message = 'is a key column: it names the row and is equal on both sides'
       return [{ path: [...path, ...at], atKey: true, message }]
     }),
+    ...Object.keys(recordOf(pair['compare'])).flatMap((name) => {
+      const at = ['compare', name]
+      if (!key.includes(name)) return unused(name, at)
+      return [{ path: [...path, ...at], atKey: true, message: 'is a key column, which is compared as it is stored' }]
+    }),
     ...map.flatMap(([name, to], index) => {
       const at = ['target', 'columns', name]
       const first = map.findIndex(([, other]) => other === to)
@@ -93,6 +100,13 @@ function columnFindings(pair: Entry, path: Path, around: Surroundings): readonly
     if (compared?.includes(name)) return [{ path: [...path, ...at], message: 'is in `columns` and in `exclude`' }]
     return []
   }
+}
+
+function modeFindings(pair: Entry, path: Path, { isMissing }: Surroundings): readonly Finding[] {
+  const at = [...path, 'mode']
+  if (pair['mode'] !== 'incremental' || pair['incremental'] !== undefined || isMissing(at)) return []
+  const hint = 'name it: incremental: { column: updated_at }'
+  return [{ path: at, message: 'needs the column that tells what was written lately', hint }]
 }
 
 const strings = (value: unknown): readonly string[] => listOf(value).filter((entry) => typeof entry === 'string')

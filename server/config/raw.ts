@@ -31,5 +31,5 @@ export interface Surroundings {
   /** Whether the value is not known: a reference in it leads nowhere. */
   isMissing(path: Path): boolean
   /** Nothing, or why this name is no connection to such a system. */
-  connection(name: string, system: string, path: Path): readonly Finding[]
+  connection(name: string, system: string | readonly string[], path: Path): readonly Finding[]
 }

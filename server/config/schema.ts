@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Probe } from '../../checks/probe.ts'
-import { connectionSchema, databaseUrl, type Connection } from '../connect/connection.ts'
+import { connectionSchema, storeUrl, type Connection } from '../connect/connection.ts'
 import { duration } from '../connect/duration.ts'
 import { ruleSchema, type WrittenRule } from '../evaluate/rule.ts'
 import { targetsSchema, tiers, type Tier } from '../evaluate/target.ts'
@@ -98,7 +98,7 @@ const server = z
 /** The one schema of the config file, assembled from what each room and each probe says of its own part. */
 export function configSchema(probes: readonly Probe[]) {
   return z.strictObject({
-    store: databaseUrl
+    store: storeUrl
       .default('pglite://.tallyman/store')
       .describe(
         'Our own database: an embedded one in a directory (pglite:), or PostgreSQL, which production is to use.',

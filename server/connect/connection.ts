@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { duration } from './duration.ts'
 import type { PostgresLimits } from './postgres.ts'
-import { schemes, systemOf, type ConnectionSystem } from './scheme.ts'
+import { schemes, schemesOf, systemOf, type ConnectionSystem } from './scheme.ts'
 
 /** What a connection of the config opens: which client, how, and within which limits. */
 export interface Connection {
@@ -12,15 +12,26 @@ export interface Connection {
   readonly limits: PostgresLimits
 }
 
-/** The URL of a database. Its messages never repeat what they were given: that may be a password. */
-export const databaseUrl = z
-  .string('write a URL such as postgres://user@host:5432/database')
-  .refine((url) => systemOf(url) !== undefined, { error: `must start with one of ${schemes.join(', ')}`, abort: true })
-  .refine((url) => URL.canParse(url) && !new URL(url).hash && !new URL(url).pathname.includes('@'), {
-    error: 'is not a URL; in a user or password write @ as %40, / as %2F, # as %23, % as %25',
-    abort: true,
-  })
-  .refine((url) => !/^pglite:\/*$/i.test(url), { error: 'name a directory, such as pglite://.tallyman/store' })
+/** A URL with one of some schemes. Its messages never repeat what they were given: that may be a password. */
+const urlOf = (allowed: readonly string[]) =>
+  z
+    .string('write a URL such as postgres://user@host:5432/database')
+    .refine(
+      (url) =>
+        allowed.some((scheme) => systemOf(url) !== undefined && url.toLowerCase().startsWith(scheme.slice(0, -2))),
+      { error: `must start with one of ${allowed.join(', ')}`, abort: true },
+    )
+    .refine((url) => URL.canParse(url) && !new URL(url).hash && !new URL(url).pathname.includes('@'), {
+      error: 'is not a URL; in a user or password write @ as %40, / as %2F, # as %23, % as %25',
+      abort: true,
+    })
+    .refine((url) => !/^pglite:\/*$/i.test(url), { error: 'name a directory, such as pglite://.tallyman/store' })
+
+/** The URL of a database that can be watched or compared. */
+const databaseUrl = urlOf(schemes)
+
+/** The URL of our own store. */
+export const storeUrl = urlOf(schemesOf('postgres'))
 
 const connectionsMax = 20
 

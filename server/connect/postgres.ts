@@ -1,6 +1,6 @@
-import { connect, type Socket } from 'node:net'
-import postgres, { type PendingQuery, type Row, type Sql } from 'postgres'
 import { Fault, sentenceOf, type FaultCode } from '../fault.ts'
+import { openPool, type Pool } from './pool.ts'
+import { connectSession, type Session } from './postgres-session.ts'
 
 export interface PostgresLimits {
   readonly connections: number
@@ -16,20 +16,48 @@ export interface Traffic {
   readonly queries: number
 }
 
-/** A PostgreSQL database named in the config. Read-only unless `writable` is asked for by name. */
-export interface Postgres {
+/** By column name. Numbers beyond 2^53 and numerics are texts; whoever asks for more casts to text. */
+type Row = Record<string, unknown>
+
+export interface Asker {
+  /**
+   * Asks one statement, cancelling it on the server when the signal aborts. Parameters are `$1`, `$2`, … and texts: a
+   * statement casts them.
+   * @throws Fault as `postgresFault` words it, or the signal's reason.
+   */
+  ask<R = Row>(text: string, parameters?: readonly (string | null)[], signal?: AbortSignal): Promise<R[]>
+}
+
+export interface Transaction extends Asker {
+  /** Rows as they come, at most `rowsMax` at a time, each batch read when the one before was taken. */
+  stream<R = Row>(text: string, rowsMax: number, signal?: AbortSignal): AsyncIterable<R[]>
+}
+
+/** Sessions that can write. Only corrections and opted-in heartbeats may ask for one. */
+export interface Writer {
+  /** At most so many statements are under way at once. */
+  readonly connections: number
+  /**
+   * Sends one statement in a transaction of its own; how many rows it wrote. Throws the server's own errors: after one of
+   * severity ERROR nothing was written, after any other nobody knows.
+   */
+  write(text: string, parameters: readonly (string | null)[]): Promise<number>
+}
+
+/** A PostgreSQL database named in the config. Its sessions cannot write unless `writable` is asked for by name. */
+export interface Postgres extends Asker {
   readonly name: string
   /** One shared session underneath: no session settings, no cancel, and a transaction makes all others wait. */
   readonly embedded: boolean
-  /** A bounded pool whose sessions cannot write. */
-  readonly sql: Sql
-  /** A pool that can write, opened at the first call. Only corrections and opted-in heartbeats may ask. */
-  writable(): Sql
+  /** Statements it runs at once, at most. */
+  readonly connections: number
   /**
-   * Awaits a query, cancelling it on the server when the signal aborts.
-   * @throws Fault as `postgresFault` words it.
+   * Runs `begin` with this mode, the work, and `commit`, on one session that nobody else has meanwhile. What the work
+   * throws is thrown on.
+   * @throws Fault as `postgresFault` words it where the transaction itself fails.
    */
-  ask<T extends readonly Row[]>(query: PendingQuery<T>, signal?: AbortSignal): Promise<T>
+  transaction<T>(mode: string, work: (tx: Transaction) => Promise<T>, signal?: AbortSignal): Promise<T>
+  writable(): Writer
   traffic(): Traffic
   close(): Promise<void>
 }
@@ -41,70 +69,126 @@ export interface OpenPostgres {
   readonly limits?: Partial<PostgresLimits>
 }
 
+const idleMs = 30_000
+const closeGraceMs = 2_000
+
 /** Opens a pool lazily: nothing connects before the first question. */
 export function openPostgres({ name, url, embedded = false, limits }: OpenPostgres): Postgres {
-  const { connections, statementTimeoutMs, lockTimeoutMs } = { ...postgresLimits, ...limits }
+  const all = { ...postgresLimits, ...limits }
   const traffic = { bytesRead: 0, queries: 0 }
+  const meter = {
+    bytesRead: (bytes: number) => void (traffic.bytesRead += bytes),
+    asked: () => void (traffic.queries += 1),
+  }
+  const poolOf = (readOnly: boolean): Pool<Session> =>
+    openPool({
+      max: all.connections,
+      idleMs,
+      connect: () => connectSession({ url, settings: settingsOf(all, readOnly, embedded) }, embedded, meter),
+    })
+  const readers = poolOf(true)
+  let writers: Pool<Session> | undefined
 
-  const [address, host] = postgresOptions(url)
-  const pool = (readOnly: boolean) =>
-    postgres(address, {
-      ...host,
-      max: connections,
-      idle_timeout: 30,
-      connect_timeout: 10,
-      onnotice() {},
-      // Every value arrives as the text Postgres printed; whoever asks decides what a type means.
-      fetch_types: false,
-      socket: (options: SocketOptions) => metered(options, traffic),
-      debug: () => {
-        traffic.queries += 1
-      },
-      connection: embedded
-        ? { application_name: 'tallyman' }
-        : {
-            application_name: 'tallyman',
-            // Strings, because postgres.js drops a setting whose value is the number 0.
-            default_transaction_read_only: readOnly ? 'on' : 'off',
-            statement_timeout: String(statementTimeoutMs),
-            lock_timeout: String(lockTimeoutMs),
-            idle_in_transaction_session_timeout: String(statementTimeoutMs),
-            TimeZone: 'UTC',
-            DateStyle: 'ISO, MDY',
-            IntervalStyle: 'iso_8601',
-            extra_float_digits: '1',
-            bytea_output: 'hex',
-            jit: 'off',
-          },
-    } as postgres.Options<Record<string, never>>)
-
-  const sql = pool(true)
-  let writer: Sql | undefined
+  const worded = (signal: AbortSignal | undefined, thrown: unknown) => {
+    signal?.throwIfAborted()
+    return postgresFault(name, thrown)
+  }
+  const taken = (signal?: AbortSignal) =>
+    readers.take(signal).catch((thrown: unknown) => {
+      throw worded(signal, thrown)
+    })
+  const askerOf = (session: Session, streams = { open: 0 }): Transaction => ({
+    async ask<R>(text: string, parameters: readonly (string | null)[] = [], signal?: AbortSignal) {
+      try {
+        // The statement is ours, and so is what its rows look like.
+        return (await session.query(text, parameters, signal)).rows as R[]
+      } catch (thrown) {
+        throw worded(signal, thrown)
+      }
+    },
+    async *stream<R>(text: string, rowsMax: number, signal?: AbortSignal) {
+      streams.open += 1
+      try {
+        yield* session.stream<R>(text, rowsMax, signal)
+      } catch (thrown) {
+        throw worded(signal, thrown)
+      } finally {
+        streams.open -= 1
+      }
+    },
+  })
   return {
     name,
     embedded,
-    sql,
-    writable: () => (writer ??= pool(false)),
-    async ask(query, signal) {
-      signal?.throwIfAborted()
-      let answered = false
-      // Not in the same breath as the query: postgres.js has not sent it yet, and would leave its transaction hanging.
-      const cancel = () => setImmediate(() => answered || query.cancel())
-      signal?.addEventListener('abort', cancel)
+    connections: all.connections,
+    async ask<R>(text: string, parameters?: readonly (string | null)[], signal?: AbortSignal) {
+      const session = await taken(signal)
       try {
-        return await query
-      } catch (thrown) {
-        signal?.throwIfAborted()
-        throw postgresFault(name, thrown)
+        return await askerOf(session).ask<R>(text, parameters, signal)
       } finally {
-        answered = true
-        signal?.removeEventListener('abort', cancel)
+        readers.give(session)
+      }
+    },
+    async transaction(mode, work, signal) {
+      const session = await taken(signal)
+      const streams = { open: 0 }
+      const tx = askerOf(session, streams)
+      try {
+        await tx.ask(`begin ${mode}`, [], signal)
+        const done = await work(tx)
+        // Nobody will read what is left of a stream, and nothing else can be said on its session before.
+        if (streams.open > 0) session.destroy()
+        else await tx.ask('commit')
+        return done
+      } catch (thrown) {
+        if (streams.open > 0) session.destroy()
+        // Without it the next one who is given this session would be in our transaction.
+        if (session.usable()) await session.query('rollback', []).catch(() => session.destroy())
+        throw thrown
+      } finally {
+        readers.give(session)
+      }
+    },
+    writable() {
+      const pool = (writers ??= poolOf(false))
+      return {
+        connections: all.connections,
+        async write(text, parameters) {
+          const session = await pool.take()
+          try {
+            return (await session.query(text, parameters)).rowCount ?? 0
+          } finally {
+            pool.give(session)
+          }
+        },
       }
     },
     traffic: () => ({ ...traffic }),
     async close() {
-      await Promise.all([sql.end({ timeout: 2 }), writer?.end({ timeout: 2 })])
+      await Promise.all([readers.close(closeGraceMs), writers?.close(closeGraceMs)])
     },
+  }
+}
+
+function settingsOf(
+  { statementTimeoutMs, lockTimeoutMs }: PostgresLimits,
+  readOnly: boolean,
+  embedded: boolean,
+): Readonly<Record<string, string>> {
+  const application_name = 'tallyman'
+  if (embedded) return { application_name }
+  return {
+    application_name,
+    default_transaction_read_only: readOnly ? 'on' : 'off',
+    statement_timeout: String(statementTimeoutMs),
+    lock_timeout: String(lockTimeoutMs),
+    idle_in_transaction_session_timeout: String(statementTimeoutMs),
+    TimeZone: 'UTC',
+    DateStyle: 'ISO, MDY',
+    IntervalStyle: 'iso_8601',
+    extra_float_digits: '1',
+    bytea_output: 'hex',
+    jit: 'off',
   }
 }
 
@@ -132,10 +216,10 @@ const hints: Readonly<Partial<Record<FaultCode, string>>> = {
 }
 
 /** Words a driver's error for people, by connection name; a URL or password can never be part of it. */
-export function postgresFault(name: string, thrown: unknown): Fault {
+function postgresFault(name: string, thrown: unknown): Fault {
   if (thrown instanceof Fault) return thrown
-  const { code = '' } = thrown as { code?: string }
-  const unreachable = /^(E[A-Z]+|CONNECT_TIMEOUT|CONNECTION_\w+)$/.test(code)
+  const code = codeOf(thrown)
+  const unreachable = /^(E[A-Z_]+|CONNECT_TIMEOUT|CONNECTION_\w+)$/.test(code)
   const fault = byState[code] ?? (unreachable ? 'system_unreachable' : 'system_error')
   return new Fault(fault, `${name}: ${unreachable ? `no connection (${code})` : sentenceOf(thrown)}`, {
     hint: hints[fault] ?? 'The server refused the statement; its own words are in the message.',
@@ -143,21 +227,13 @@ export function postgresFault(name: string, thrown: unknown): Fault {
   })
 }
 
-interface SocketOptions {
-  readonly host: readonly string[]
-  readonly port: readonly number[]
-  readonly path: string | false
-}
-
-/**
- * postgres.js does not tell how much it read, so we hand it the socket. It is handed over while still connecting:
- * writes wait for the connection, and a failure to connect reaches the pool as any other closed socket does.
- */
-function metered({ host, port, path }: SocketOptions, traffic: { bytesRead: number }): Socket {
-  const socket = path ? connect(path) : connect(port[0]!, host[0]!)
-  return socket.on('data', (chunk) => {
-    traffic.bytesRead += chunk.length
-  })
+/** The driver gives its own errors no code. */
+function codeOf(thrown: unknown): string {
+  const { code, message = '' } = thrown as { code?: string; message?: string }
+  if (code) return code
+  if (message.startsWith('SASL: ')) return '28P01'
+  if (message.startsWith('timeout expired')) return 'CONNECT_TIMEOUT'
+  return /^Connection terminated|not queryable$/.test(message) ? 'CONNECTION_CLOSED' : ''
 }
 
 /** Splits off `?host=/dir`, libpq's way of naming a Unix socket, which postgres.js does not read. */

@@ -3,11 +3,17 @@ const systemByScheme = {
   'postgres:': 'postgres',
   'postgresql:': 'postgres',
   'pglite:': 'postgres',
+  'mysql:': 'mysql',
+  'mariadb:': 'mysql',
 } as const
 
 export type ConnectionSystem = (typeof systemByScheme)[keyof typeof systemByScheme]
 
-/** How URLs of these systems begin. */
+/** How URLs of a system begin. */
+export const schemesOf = (system: ConnectionSystem): readonly string[] =>
+  Object.entries(systemByScheme).flatMap(([scheme, own]) => (own === system ? [`${scheme}//`] : []))
+
+/** How URLs of all of them begin. */
 export const schemes = Object.keys(systemByScheme).map((scheme) => `${scheme}//`)
 
 /** The system a URL leads to, by its scheme; undefined for one this build does not know. */

@@ -10,7 +10,7 @@ const bare = (text: string) => (text.startsWith('"') ? text.slice(1, -1).replace
 
 const words = 'write connection.schema.table, such as crm.public.customers'
 
-/** `connection.schema.table` (the schema is `public` when left out); a part with a dot in it goes in double quotes. */
+/** `connection.schema.table` (the schema is `public` when left out, which MySQL takes for the database of its URL); a part with a dot in it goes in double quotes. */
 export const tableRef = z
   .string(words)
   .regex(form, words)

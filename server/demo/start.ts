@@ -1,6 +1,7 @@
 import { join } from 'node:path'
+import postgres from 'postgres'
 import { openEmbedded } from '../connect/embedded.ts'
-import { openPostgres } from '../connect/postgres.ts'
+import { postgresOptions } from '../connect/postgres.ts'
 import { demoConfig } from './config.ts'
 import { seededRandom } from './random.ts'
 import { seed } from './seed.ts'
@@ -71,20 +72,21 @@ export async function startDemo({ dataDirectory, clock, seed: number, signal, co
 const urlOf = (directory: string) => `pglite://${encodeURI(directory)}`
 
 async function bothOpened(crm: string, billing: string) {
-  const [one, other] = await Promise.allSettled([opened('crm', crm), opened('billing', billing)])
+  const [one, other] = await Promise.allSettled([opened(crm), opened(billing)])
   if (one.status === 'fulfilled' && other.status === 'fulfilled') return [one.value, other.value] as const
   for (const result of [one, other]) if (result.status === 'fulfilled') await result.value.close()
   throw one.status === 'rejected' ? one.reason : (other as PromiseRejectedResult).reason
 }
 
-async function opened(name: string, directory: string) {
+async function opened(directory: string) {
   const embedded = await openEmbedded(directory)
   // One connection: the worker does one thing at a time, and all connections share a session anyway.
-  const postgres = openPostgres({ name, url: embedded.url, embedded: true, limits: { connections: 1 } })
+  const [url, options] = postgresOptions(embedded.url)
+  const sql = postgres(url, { ...options, max: 1, fetch_types: false, onnotice() {} })
   return {
-    sql: postgres.writable(),
+    sql,
     async close() {
-      await postgres.close()
+      await sql.end({ timeout: 2 })
       await embedded.close()
     },
   }

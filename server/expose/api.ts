@@ -8,6 +8,7 @@ import { correctionRoutes } from './correction-routes.ts'
 import { docsPage, docsPolicy } from './docs-page.ts'
 import { documentOf } from './document.ts'
 import { eventRoutes } from './event-routes.ts'
+import { exportRoutes } from './export-routes.ts'
 import type { After, Feed } from './feed.ts'
 import { gate } from './gate.ts'
 import type { Metrics } from './metrics.ts'
@@ -48,6 +49,7 @@ const chained = (exposed: Exposed) =>
     .route('/', overviewRoutes(exposed))
     .route('/', checkRoutes(exposed))
     .route('/', runRoutes(exposed))
+    .route('/', exportRoutes(exposed))
     .route('/', correctionRoutes(exposed))
     .route('/', alertRoutes(exposed))
     .route('/', sessionRoutes(exposed))

@@ -58,6 +58,9 @@ function ofRun(run: RunRow): Happening[] {
   const by = run.trigger === 'schedule' ? 'by schedule' : `by ${run.requestedBy}`
   if (!run.endedAt && run.state !== 'waiting') {
     const at = (run.startedAt ?? run.createdAt).toISOString()
+    if (run.waiting) {
+      return [{ at, state: 'paused', title: `${run.pair}: the run holds back`, detail: run.waiting.why, href }]
+    }
     return [{ at, state: 'ok', title: `${run.pair} is being compared`, detail: `${run.step}, ${by}`, href }]
   }
   const at = (run.endedAt ?? run.startedAt ?? run.createdAt).toISOString()
@@ -67,6 +70,7 @@ function ofRun(run: RunRow): Happening[] {
   }
   const { missing, extra, changed } = run.counts ?? { missing: 0, extra: 0, changed: 0 }
   const detail = [
+    ...(run.coverage && run.coverage.mode !== 'full' ? [run.coverage.mode] : []),
     by,
     ...(run.proposed > 0 ? [`${grouped(run.proposed)} corrections wait`] : []),
     ...(run.applied > 0 ? [`${grouped(run.applied)} corrected`] : []),

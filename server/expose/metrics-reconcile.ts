@@ -1,3 +1,4 @@
+import { waitReasons } from '../reconcile/wait.ts'
 import { secondsOf } from './metrics-lag.ts'
 import type { PairStanding, Snapshot } from './reads.ts'
 import { byReason } from './reason.ts'
@@ -23,6 +24,12 @@ export function writeReconcile(sheet: Sheet, { catalog, pairs }: Snapshot): void
     'How far the run under way is; absent when none is.',
     ...own,
   )
+  const waiting = sheet.gauge(
+    'tallyman_reconcile_waiting',
+    'Runs under way that hold back at the moment, by what they wait for; absent when none does.',
+    ...own,
+    'reason',
+  )
   const started = sheet.gauge('tallyman_reconcile_last_start_timestamp_seconds', 'When a run last started.', ...own)
   const succeeded = sheet.gauge(
     'tallyman_reconcile_last_success_timestamp_seconds',
@@ -38,6 +45,19 @@ export function writeReconcile(sheet: Sheet, { catalog, pairs }: Snapshot): void
     'Corrections that could not be written.',
     ...own,
     'action',
+  )
+  const unverified = sheet.gauge(
+    'tallyman_oldest_unverified_timestamp_seconds',
+    'When the run began that read the part of the pair which was compared longest ago; absent when nothing ever was.',
+    ...own,
+    'pair',
+  )
+  const coverage = sheet.gauge(
+    'tallyman_reconcile_coverage_ratio',
+    'Share of the key space that the last verdict is of, by what the run compared; of an incremental run, of the keys.',
+    ...own,
+    'pair',
+    'mode',
   )
   const pending = sheet.gauge(
     'tallyman_corrections_pending',
@@ -77,9 +97,17 @@ export function writeReconcile(sheet: Sheet, { catalog, pairs }: Snapshot): void
       total(mine, (pair) => pair.pending),
     )
 
+    for (const { pair, unverifiedSince, last } of mine) {
+      unverified({ ...who, pair }, secondsOf(unverifiedSince))
+      if (last?.coverage) coverage({ ...who, pair, mode: last.coverage.mode }, last.coverage.share)
+    }
     const underWay = mine.flatMap(({ running }) => running ?? [])
     going(who, underWay.length)
     if (underWay.length > 0) progress(who, Math.min(...underWay.map((run) => run.progress)))
+    for (const reason of waitReasons) {
+      const held = underWay.filter((run) => run.waiting?.reason === reason).length
+      if (held > 0) waiting({ ...who, reason }, held)
+    }
     const starts = mine.flatMap(({ lastStartAt }) => lastStartAt ?? [])
     if (starts.length > 0) started(who, Math.max(...starts.map((at) => at.getTime())) / 1_000)
     const successes = mine.flatMap(({ lastSuccessAt }) => lastSuccessAt ?? [])

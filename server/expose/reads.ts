@@ -1,6 +1,8 @@
 import type { Metric, Signal } from '../../checks/probe.ts'
 import type { AlertStatus, CheckStanding, Standing } from '../evaluate/standing.ts'
 import type { Severity } from '../evaluate/rule.ts'
+import type { Mode } from '../reconcile/mode.ts'
+import type { Coverage } from '../reconcile/scope.ts'
 import type {
   Counts,
   CorrectionState,
@@ -10,6 +12,7 @@ import type {
   RunVerdict,
   SliceResult,
 } from '../reconcile/records.ts'
+import type { WaitReason } from '../reconcile/wait.ts'
 
 /**
  * Everything this room asks of the others, as plain rows. What is unknown is absent. Views are assembled from these
@@ -18,7 +21,6 @@ import type {
 
 export type Role = 'viewer' | 'operator' | 'admin'
 type RunTrigger = 'schedule' | 'dashboard' | 'api' | 'cli'
-type RunMode = 'full' | 'incremental' | 'sample'
 type RunState = 'queued' | 'running' | 'waiting' | 'applying' | 'done' | 'failed' | 'cancelled'
 type PipelineState = 'ok' | 'warn' | 'crit' | 'nodata' | 'paused' | 'unmeasured'
 
@@ -62,6 +64,12 @@ export interface CatalogPair {
   /** A cron line; absent when it runs on demand only. */
   readonly schedule?: string
   readonly timezone: string
+  /** How much a run compares that is started by the schedule, or without saying. */
+  readonly runMode: Mode
+  /** Full runs beside it: a cron line. */
+  readonly fullSchedule?: string
+  /** How often a part is compared beside all that. */
+  readonly scrubEveryMs?: number
   readonly mode: 'off' | 'propose' | 'auto'
   readonly deletes: string
   /** In words: "source, phone from target". */
@@ -96,7 +104,7 @@ export interface PairStanding {
   readonly pair: string
   readonly pipeline: string
   /** The run under way, however far. */
-  readonly running?: { readonly run: string; readonly progress: number }
+  readonly running?: { readonly run: string; readonly progress: number; readonly waiting?: WaitingRow }
   /** The newest run that ended with a verdict of match or drift. */
   readonly last?: RunRow
   /** A run whose corrections wait for a person. */
@@ -104,6 +112,8 @@ export interface PairStanding {
   readonly lastStartAt?: Date
   readonly lastSuccessAt?: Date
   readonly nextAt?: Date
+  /** When the run began that read the part of the key space which was compared longest ago; absent when nothing was. */
+  readonly unverifiedSince?: Date
   /** How often it ran, by trigger; how often that failed, by trigger and fault code. */
   readonly runs: readonly { readonly trigger: RunTrigger; readonly count: number }[]
   readonly failures: readonly { readonly trigger: RunTrigger; readonly reason: string; readonly count: number }[]
@@ -148,6 +158,15 @@ export interface Snapshot {
 
 // ---- rows of the store
 
+/** Why a run under way does not go on at the moment. */
+interface WaitingRow {
+  readonly reason: WaitReason
+  readonly why: string
+  readonly since: Date
+  /** When it ends by itself, where that is known. */
+  readonly until?: Date
+}
+
 /** One run, as stored; a running one is as of its newest checkpoint. */
 export interface RunRow {
   readonly id: string
@@ -157,12 +176,17 @@ export interface RunRow {
   /** plan, digest, settle, resolve, correct, verify, or done. */
   readonly step: string
   readonly verdict?: RunVerdict
-  readonly mode: RunMode
+  readonly mode: Mode
+  /** How much the verdict speaks for. */
+  readonly coverage?: Coverage
   readonly trigger: RunTrigger
   readonly requestedBy: string
   readonly createdAt: Date
   readonly startedAt?: Date
   readonly endedAt?: Date
+  /** Who wants it held back before its next slice, from when on. */
+  readonly paused?: { readonly by: string; readonly at: Date }
+  readonly waiting?: WaitingRow
   readonly rows?: { readonly source: number; readonly target: number }
   readonly counts?: Counts
   readonly matchRatio?: number
@@ -175,9 +199,20 @@ interface SliceRow extends Pick<SliceResult, 'ordinal' | 'from' | 'to' | 'counts
   readonly state: 'pending' | SliceResult['state']
 }
 
+/** A part of the key space: keys, or numbers of parts, both ends included. */
+interface KeyBucket extends Pick<SliceRow, 'from' | 'to' | 'counts'> {
+  /** `skipped`: the run was not to compare any of it. */
+  readonly state: SliceRow['state'] | 'skipped'
+  /** Rows differ here, or near by in the same slice, that were not kept. */
+  readonly more: boolean
+  /** Share of it that the run was to compare, 0 to 1. */
+  readonly covered: number
+}
+
 /** A run with all that belongs to it but its differences. */
 export interface RunDetailRow extends RunRow {
   readonly method?: 'native' | 'canonical' | 'streamed'
+  readonly notes: readonly string[]
   /** How many columns are compared. */
   readonly columns: number
   readonly inFlight: number
@@ -194,7 +229,9 @@ export interface RunDetailRow extends RunRow {
   /** In key order, pending ones included. */
   readonly slices: readonly SliceRow[]
   /** Finer parts of the key space where they are known, in key order. */
-  readonly buckets?: readonly Pick<SliceRow, 'from' | 'to' | 'state' | 'counts'>[]
+  readonly buckets?: readonly KeyBucket[]
+  /** How the key space is cut: into ranges of keys, or into parts by a hash of the key. */
+  readonly space?: 'range' | 'hash'
   /** Differences kept as rows; counts stay exact beyond the limit. */
   readonly kept: { readonly items: number; readonly limit: number; readonly truncated: boolean }
   readonly guards: readonly Guard[]
@@ -215,6 +252,13 @@ export interface DifferenceRow {
   readonly state?: CorrectionState
   readonly message?: string
   readonly decidedBy?: string
+}
+
+/** Which of the kept differences: of one kind, or in a part of the key space as `buckets` name it, both ends included. */
+export interface DifferenceFilter {
+  readonly kind?: Difference['kind']
+  readonly from?: string
+  readonly to?: string
 }
 
 export interface DifferencePage {
@@ -299,9 +343,9 @@ export interface Reads {
   /** Newest first. */
   runs(filter: { pair?: string; pipeline?: string; from?: Date; limit: number }): Promise<readonly RunRow[]>
   run(id: string): Promise<RunDetailRow | undefined>
-  differences(run: string, page: { offset: number; limit: number; kind?: Difference['kind'] }): Promise<DifferencePage>
-  /** Every kept difference, in batches, without holding a transaction open between them. */
-  allDifferences(run: string): AsyncIterable<readonly DifferenceRow[]>
+  differences(run: string, page: DifferenceFilter & { offset: number; limit: number }): Promise<DifferencePage>
+  /** Every kept difference that matches, in batches, without holding a transaction open between them. */
+  allDifferences(run: string, filter: DifferenceFilter): AsyncIterable<readonly DifferenceRow[]>
   /** Many numbers at once: `from` inclusive, `to` exclusive, cut into parts of `bucketMs`; oldest first within a key. */
   samples(request: {
     keys: readonly SeriesKey[]
@@ -322,9 +366,24 @@ export interface Actions {
   /** Runs a configured check now; it counts like any other run of it. @throws Fault `not_found`, `limit_reached` when run too often. */
   runCheck(id: string): Promise<{ readonly standing: CheckStanding; readonly trace: readonly string[] }>
   /** Queues a run and returns its id. @throws Fault `not_found`, or `conflict` naming the run already under way. */
-  requestRun(request: { pair: string; mode: RunMode; actor: string; trigger: RunTrigger }): Promise<string>
+  requestRun(request: { pair: string; mode?: Mode; actor: string; seed?: string; trigger: RunTrigger }): Promise<string>
   /** @throws Fault `not_found`, or `conflict` when it has ended. */
   cancelRun(run: string, actor: string): Promise<void>
+  /** @throws Fault `not_found`, or `conflict` when it is paused already, has ended, or only writes. */
+  pauseRun(run: string, actor: string): Promise<void>
+  /** @throws Fault `not_found`, or `conflict` when it is not paused. */
+  resumeRun(run: string, actor: string): Promise<void>
+  /**
+   * The statements that make one side of a run's kept differences the other's, in batches of lines. Asks both databases what
+   * their tables are now, and writes nothing.
+   * @throws Fault `not_found`, `conflict` when the tables are no longer as they were compared, and what a side throws.
+   */
+  script(request: {
+    run: string
+    on: 'source' | 'target'
+    filter: DifferenceFilter
+    signal: AbortSignal
+  }): Promise<AsyncIterable<string>>
   /** Decides about proposed corrections and returns how many. @throws Fault `not_found`, `conflict`, `guard_tripped`. */
   decide(request: {
     run: string

@@ -1,18 +1,37 @@
 import { z } from '@hono/zod-openapi'
 import { Fault } from '../fault.ts'
-import type { Actions, DifferenceRow, Reads, RunDetailRow, Snapshot } from './reads.ts'
+import { modes } from '../reconcile/mode.ts'
+import type { Actions, DifferenceFilter, Reads, RunDetailRow, Snapshot } from './reads.ts'
 import { accepts, answers, byId, route, routes } from './route.ts'
-import { differenceOf, differencesOf, runOf, summaryOf, type RunPlace } from './run.ts'
+import { differencesOf, runOf, summaryOf, type RunPlace } from './run.ts'
 import { differencesView, runsView, runView } from './views.ts'
 
 /** The path of one run. Ids are UUIDs, and the store refuses anything else in words of its own. */
 export const runId = z.strictObject({ id: z.guid('is not the id of a run') })
 const count = (max: number) => z.coerce.number<string>().pipe(z.int().min(0).max(max))
 const limitMax = 500
+const seedMax = 100
 const offsetMax = 100_000_000
 
-// Widened: the framework's types would otherwise take anything that ends in `json` for JSON.
-const ndjson: string = 'application/x-ndjson'
+const keyText = z.string().regex(/^-?\d{1,40}$/, 'is not a key of `buckets`')
+
+/** Which of the kept differences are asked for. */
+export const differenceFilter = {
+  kind: z.enum(['missing', 'extra', 'changed']).optional(),
+  from: keyText.optional().describe('The first key of a part of the key space, as `buckets` of the run has it.'),
+  to: keyText.optional().describe('The last key of it, itself included.'),
+}
+
+/** What of a query is a filter. */
+export const filterOf = ({
+  kind,
+  from,
+  to,
+}: { readonly [K in keyof DifferenceFilter]: DifferenceFilter[K] | undefined }) => ({
+  ...(kind && { kind }),
+  ...(from !== undefined && { from }),
+  ...(to !== undefined && { to }),
+})
 
 const list = route('viewer', {
   method: 'get',
@@ -39,7 +58,15 @@ const request = route('operator', {
     body: {
       content: {
         'application/json': {
-          schema: z.strictObject({ mode: z.enum(['full', 'incremental', 'sample']).optional() }),
+          schema: z.strictObject({
+            mode: z.enum(modes).optional().describe("How much is compared; the pair's own `mode` when left out."),
+            seed: z
+              .string()
+              .min(1)
+              .max(seedMax)
+              .optional()
+              .describe('Draws the same sample as another run with this seed; only for mode sample.'),
+          }),
         },
       },
     },
@@ -66,25 +93,10 @@ const differences = route('viewer', {
     query: z.strictObject({
       offset: count(offsetMax).default(0).openapi({ type: 'integer', minimum: 0, default: 0 }),
       limit: count(limitMax).default(50).openapi({ type: 'integer', minimum: 0, maximum: limitMax, default: 50 }),
-      kind: z.enum(['missing', 'extra', 'changed']).optional(),
+      ...differenceFilter,
     }),
   },
-  responses: answers(differencesView, '`total` counts all that are kept of this kind.'),
-})
-
-const file = route('viewer', {
-  method: 'get',
-  path: '/api/v1/runs/{id}/differences.ndjson',
-  tags: ['runs'],
-  summary: 'Every kept difference, one JSON object a line',
-  description: 'A stream that ends early was cut off by an error: the connection is broken, never quietly closed.',
-  request: { params: runId },
-  responses: {
-    200: {
-      description: 'Each line is a Difference.',
-      content: { [ndjson]: { schema: z.string() } },
-    },
-  },
+  responses: answers(differencesView, '`total` counts all that are kept and match.'),
 })
 
 const cancel = route('operator', {
@@ -96,11 +108,29 @@ const cancel = route('operator', {
   responses: accepts(z.object({ run: z.string() }), 'It stops at its next step; what it has written stays written.'),
 })
 
+const pause = route('operator', {
+  method: 'post',
+  path: '/api/v1/runs/{id}/pause',
+  tags: ['runs'],
+  summary: 'Hold a run back before its next slice',
+  request: { params: runId },
+  responses: accepts(z.object({ run: z.string() }), 'It stays paused, over restarts too, until it is resumed.'),
+})
+
+const resume = route('operator', {
+  method: 'post',
+  path: '/api/v1/runs/{id}/resume',
+  tags: ['runs'],
+  summary: 'Let a paused run go on',
+  request: { params: runId },
+  responses: accepts(z.object({ run: z.string() }), 'It goes on where it was.'),
+})
+
 export interface Runs {
   readonly snapshot: () => Snapshot
   readonly now: () => Date
-  readonly reads: Pick<Reads, 'runs' | 'run' | 'differences' | 'allDifferences'>
-  readonly actions: Pick<Actions, 'requestRun' | 'cancelRun'>
+  readonly reads: Pick<Reads, 'runs' | 'run' | 'differences'>
+  readonly actions: Pick<Actions, 'requestRun' | 'cancelRun' | 'pauseRun' | 'resumeRun'>
 }
 
 export const runRoutes = ({ snapshot, now, reads, actions }: Runs) =>
@@ -118,9 +148,11 @@ export const runRoutes = ({ snapshot, now, reads, actions }: Runs) =>
     .openapi(request, async (c) => {
       const { id } = c.req.valid('param')
       refuseUnknown(snapshot(), id, undefined)
+      const { mode, seed } = c.req.valid('json')
       const run = await actions.requestRun({
         pair: id,
-        mode: c.req.valid('json').mode ?? 'full',
+        ...(mode && { mode }),
+        ...(seed && { seed }),
         actor: c.get('who').name,
         // Only browsers say where a request comes from.
         trigger: c.req.header('sec-fetch-site') ? 'dashboard' : 'api',
@@ -133,27 +165,28 @@ export const runRoutes = ({ snapshot, now, reads, actions }: Runs) =>
     })
     .openapi(differences, async (c) => {
       const row = await runNamed(reads, c.req.valid('param').id)
-      const { offset, limit, kind } = c.req.valid('query')
-      const page = await reads.differences(row.id, { offset, limit, ...(kind && { kind }) })
+      const { offset, limit, ...filter } = c.req.valid('query')
+      const page = await reads.differences(row.id, { offset, limit, ...filterOf(filter) })
       return c.json(differencesOf(page, row, placeOf(snapshot(), row).pair, offset), 200)
-    })
-    .openapi(file, async (c) => {
-      const row = await runNamed(reads, c.req.valid('param').id)
-      const { pair } = placeOf(snapshot(), row)
-      const lines = linesOf(reads.allDifferences(row.id), (each) => JSON.stringify(differenceOf(each, row, pair)))
-      return c.body(lines, 200, {
-        'Content-Type': ndjson,
-        'Content-Disposition': `attachment; filename="differences-${row.id}.ndjson"`,
-      })
     })
     .openapi(cancel, async (c) => {
       const row = await runNamed(reads, c.req.valid('param').id)
       await actions.cancelRun(row.id, c.get('who').name)
       return c.json({ run: row.id }, 202)
     })
+    .openapi(pause, async (c) => {
+      const row = await runNamed(reads, c.req.valid('param').id)
+      await actions.pauseRun(row.id, c.get('who').name)
+      return c.json({ run: row.id }, 202)
+    })
+    .openapi(resume, async (c) => {
+      const row = await runNamed(reads, c.req.valid('param').id)
+      await actions.resumeRun(row.id, c.get('who').name)
+      return c.json({ run: row.id }, 202)
+    })
 
 /** @throws Fault `not_found`. */
-async function runNamed(reads: Pick<Reads, 'run'>, id: string): Promise<RunDetailRow> {
+export async function runNamed(reads: Pick<Reads, 'run'>, id: string): Promise<RunDetailRow> {
   const row = await reads.run(id)
   if (row) return row
   throw new Fault('not_found', `There is no run "${id}".`, {
@@ -161,7 +194,7 @@ async function runNamed(reads: Pick<Reads, 'run'>, id: string): Promise<RunDetai
   })
 }
 
-const placeOf = ({ catalog }: Snapshot, row: RunDetailRow): RunPlace => {
+export const placeOf = ({ catalog }: Snapshot, row: RunDetailRow): RunPlace => {
   const pipeline = catalog.pipelines.find(({ id }) => id === row.pipeline)
   return { pipeline, pair: pipeline?.pairs.find(({ id }) => id === row.pair) }
 }
@@ -176,20 +209,4 @@ function refuseUnknown({ catalog }: Snapshot, pair: string | undefined, pipeline
       hint: 'Each pipeline in GET /api/v1/pipelines/{id} lists its own.',
     })
   }
-}
-
-/** One batch is read only when the one before has been taken. An error breaks the stream: an end would look like all. */
-function linesOf(batches: AsyncIterable<readonly DifferenceRow[]>, line: (row: DifferenceRow) => string) {
-  const encoder = new TextEncoder()
-  const iterator = batches[Symbol.asyncIterator]()
-  return new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      const { done, value } = await iterator.next()
-      if (done) return controller.close()
-      controller.enqueue(encoder.encode(value.map((row) => `${line(row)}\n`).join('')))
-    },
-    async cancel() {
-      await iterator.return?.()
-    },
-  })
 }

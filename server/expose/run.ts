@@ -1,5 +1,6 @@
 import type { z } from '@hono/zod-openapi'
 import type { Decision } from '../reconcile/records.ts'
+import type { Coverage } from '../reconcile/scope.ts'
 import type { CatalogPair, CatalogPipeline, DifferencePage, DifferenceRow, RunDetailRow, RunRow } from './reads.ts'
 import type { differencesView, differenceView, runSummary, runView } from './views.ts'
 
@@ -19,6 +20,8 @@ export const summaryOf = (row: RunRow): RunSummary => ({
   state: row.state,
   step: row.step,
   verdict: row.verdict ?? null,
+  mode: row.mode,
+  coverage: row.coverage ? pick(row.coverage) : null,
   trigger: row.trigger,
   requestedBy: row.requestedBy,
   createdAt: row.createdAt.toISOString(),
@@ -28,7 +31,18 @@ export const summaryOf = (row: RunRow): RunSummary => ({
   matchRatio: row.matchRatio ?? null,
   proposed: row.proposed,
   applied: row.applied,
+  paused: row.paused ? { by: row.paused.by, at: row.paused.at.toISOString() } : null,
+  waiting: row.waiting
+    ? {
+        reason: row.waiting.reason,
+        why: row.waiting.why,
+        since: row.waiting.since.toISOString(),
+        until: instant(row.waiting.until),
+      }
+    : null,
 })
+
+const pick = ({ mode, share, estimated, says }: Coverage) => ({ mode, share, estimated, says })
 
 /** What the config says of the pair of a run; a run outlives its pair. */
 export interface RunPlace {
@@ -49,7 +63,7 @@ export function runOf(row: RunDetailRow, { pipeline, pair }: RunPlace, now: Date
     target: pair?.target ?? 'target',
     key: [...(pair?.key ?? [])],
     columns: row.columns,
-    mode: row.mode,
+    notes: [...row.notes],
     method: row.method ?? null,
     rows: rows ?? null,
     inFlight: row.inFlight,
@@ -66,8 +80,11 @@ export function runOf(row: RunDetailRow, { pipeline, pair }: RunPlace, now: Date
       to,
       state,
       message: fault?.message ?? null,
+      hint: fault?.hint ?? null,
+      code: fault?.code ?? null,
     })),
-    buckets: foldBuckets(row.buckets ?? row.slices),
+    space: row.space ?? 'range',
+    buckets: foldBuckets(row.buckets ?? []),
     kept: row.kept,
     guards: row.guards.map((guard) => ({ ...guard })),
     corrections: Object.fromEntries(Object.entries(row.corrections).filter(([, count]) => count !== undefined)),
@@ -79,7 +96,7 @@ export function runOf(row: RunDetailRow, { pipeline, pair }: RunPlace, now: Date
 }
 
 type Part = NonNullable<RunDetailRow['buckets']>[number]
-const worst = ['unknown', 'pending', 'differing', 'verified'] as const
+const worst = ['unknown', 'pending', 'differing', 'verified', 'skipped'] as const
 
 /** Neighbours put together until at most `bucketsMax` are left: counts add up, and the worst state is kept. */
 export function foldBuckets(parts: readonly Part[]): RunView['buckets'] {
@@ -94,6 +111,8 @@ export function foldBuckets(parts: readonly Part[]): RunView['buckets'] {
       extra: total('extra'),
       changed: total('changed'),
       state: worst.find((state) => group.some((part) => part.state === state)) ?? 'pending',
+      more: group.some(({ more }) => more),
+      covered: group.reduce((sum, { covered }) => sum + covered, 0) / group.length,
     }
   })
 }

@@ -4,7 +4,7 @@ import type { AlertStanding } from '../evaluate/standing.ts'
 import { inWords } from '../evaluate/words.ts'
 import { isFresh } from './freshness.ts'
 import { leadHop, measuredOf, silentChecks, type Measured } from './measured.ts'
-import type { CatalogPipeline, SeriesKey, SignalTargets, Snapshot } from './reads.ts'
+import type { CatalogPipeline, RunRow, SeriesKey, SignalTargets, Snapshot } from './reads.ts'
 import type { Severity } from '../evaluate/rule.ts'
 import type { signalView } from './views.ts'
 
@@ -140,12 +140,18 @@ const find: Record<Signal, Find> = {
       unit: 'ratio',
       // The oldest of the newest: the pipeline is only as freshly compared as its most neglected pair.
       at: new Date(Math.min(...told.map(({ endedAt }) => endedAt!.getTime()))),
-      note: differing > 0 ? `${grouped(differing)} differ` : null,
+      note: [differing > 0 && `${grouped(differing)} differ`, partly(told)].filter(Boolean).join(', ') || null,
       fresh: true,
       silent: null,
       drawnFrom: [{ check: `${pipeline.id}.reconcile`, metric: 'match_ratio' }],
     }
   },
+}
+
+/** How the verdicts came about that do not speak for all rows; undefined when all do. */
+function partly(told: readonly RunRow[]): string | undefined {
+  const modes = new Set(told.flatMap(({ coverage }) => (coverage && coverage.mode !== 'full' ? [coverage.mode] : [])))
+  return modes.size > 0 ? [...modes].join(' and ') : undefined
 }
 
 const absent = {

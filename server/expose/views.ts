@@ -1,4 +1,6 @@
 import { z } from '@hono/zod-openapi'
+import { modes } from '../reconcile/mode.ts'
+import { waitReasons } from '../reconcile/wait.ts'
 
 /** The shapes the API answers with: the dashboard's only knowledge of the server, and the OpenAPI document's. */
 
@@ -110,6 +112,16 @@ export const runSummary = z
     state: z.enum(['queued', 'running', 'waiting', 'applying', 'done', 'failed', 'cancelled']),
     step: z.string().describe('plan, digest, settle, resolve, correct, verify, or done.'),
     verdict: z.enum(['match', 'drift', 'unknown']).nullable(),
+    mode: z.enum(modes).describe('How much of the pair it was asked to compare.'),
+    coverage: z
+      .object({
+        mode: z.enum(modes).describe('What it compared in fact: an incremental run may have had to compare in full.'),
+        share: z.number().describe('Share of the key space (of an incremental run: of the keys) it compared, 0 to 1.'),
+        estimated: z.boolean().describe('The match ratio stands for more than was compared.'),
+        says: z.string().describe('In words, what was compared and what cannot be seen by it.'),
+      })
+      .nullable()
+      .describe('How much the verdict speaks for; null before there is one.'),
     trigger: z.enum(['schedule', 'dashboard', 'api', 'cli']),
     requestedBy: z.string(),
     createdAt: instant,
@@ -119,6 +131,14 @@ export const runSummary = z
     matchRatio: z.number().nullable(),
     proposed: z.int().describe('Corrections waiting for a person.'),
     applied: z.int(),
+    paused: z
+      .object({ by: z.string(), at: instant })
+      .nullable()
+      .describe('Who has paused it: it stops before its next slice, and goes on when it is resumed.'),
+    waiting: z
+      .object({ reason: z.enum(waitReasons), why: z.string(), since: instant, until: instant.nullable() })
+      .nullable()
+      .describe('Why it does not go on at the moment, and when that ends by itself if that is known.'),
   })
   .openapi('RunSummary')
 
@@ -130,6 +150,12 @@ export const pairView = z
     key: z.array(z.string()),
     schedule: z.string().nullable(),
     timezone: z.string(),
+    runMode: z.enum(modes).describe('How much a run compares that is started by the schedule, or without saying.'),
+    fullSchedule: z.string().nullable().describe('Full runs beside it: a cron line.'),
+    scrubEverySeconds: z.number().nullable().describe('How often a part is compared beside all that.'),
+    unverifiedSince: instant
+      .nullable()
+      .describe('When the run began that read the part of the key space which was compared longest ago.'),
     nextAt: instant.nullable(),
     mode: z.enum(['off', 'propose', 'auto']),
     deletes: z.string(),
@@ -213,7 +239,7 @@ export const runView = runSummary
     target: z.string(),
     key: z.array(z.string()),
     columns: z.int(),
-    mode: z.string(),
+    notes: z.array(z.string()).describe('What was left out or compared in a special way, a sentence each.'),
     method: z.enum(['native', 'canonical', 'streamed']).nullable(),
     rows: z.object({ source: z.number(), target: z.number() }).nullable(),
     inFlight: z.int().describe('Differed at first and healed while we looked again: not counted as differences.'),
@@ -232,9 +258,14 @@ export const runView = runSummary
         from: z.string(),
         to: z.string(),
         state: z.enum(['pending', 'verified', 'differing', 'unknown']),
-        message: z.string().nullable(),
+        message: z.string().nullable().describe('Why it could not be compared.'),
+        hint: z.string().nullable().describe('What to do about it.'),
+        code: z.string().nullable(),
       }),
     ),
+    space: z
+      .enum(['range', 'hash'])
+      .describe('Whether `slices` and `buckets` are ranges of keys, or numbers of parts that a hash of the key makes.'),
     buckets: z
       .array(
         z.object({
@@ -243,10 +274,14 @@ export const runView = runSummary
           missing: z.int(),
           extra: z.int(),
           changed: z.int(),
-          state: z.enum(['pending', 'verified', 'differing', 'unknown']),
+          state: z
+            .enum(['pending', 'verified', 'differing', 'unknown', 'skipped'])
+            .describe('The least known of what is in it; skipped when the run was not to compare any of it.'),
+          more: z.boolean().describe('Rows differ here, or near by in the same slice, that were not kept.'),
+          covered: z.number().describe('Share of it that the run was to compare, 0 to 1.'),
         }),
       )
-      .describe('The key space in at most 120 parts, for the strip.'),
+      .describe('The key space in at most 120 parts, both ends included: what a filter of the differences takes.'),
     kept: z.object({ items: z.int(), limit: z.int(), truncated: z.boolean() }),
     guards: z.array(guardView),
     corrections: z.record(z.string(), z.int()).describe('How many corrections stand in each state.'),

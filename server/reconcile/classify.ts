@@ -19,7 +19,23 @@ const nameOf = (key: Key) => (key.length === 1 ? key[0]! : JSON.stringify(key))
 
 /** Brings both sides' rows together by key, and keeps the keys that are not the same on both. */
 export function classify(source: readonly KeyHash[], target: readonly KeyHash[]): Look[] {
-  return look(source, target).filter((one) => !agrees(one))
+  // Nearly all rows are the same on both, and there are many: those are left out before anything is gathered.
+  const again = new Set<string>()
+  const byName = (rows: readonly KeyHash[]) => {
+    const hashes = new Map<string, string>()
+    for (const { key, hash } of rows) {
+      const name = nameOf(key)
+      if (hashes.has(name)) again.add(name)
+      else hashes.set(name, hash)
+    }
+    return hashes
+  }
+  const [ours, theirs] = [byName(source), byName(target)]
+  const mayDiffer = ({ key }: KeyHash) => {
+    const name = nameOf(key)
+    return again.has(name) || ours.get(name) !== theirs.get(name)
+  }
+  return look(source.filter(mayDiffer), target.filter(mayDiffer)).filter((one) => !agrees(one))
 }
 
 /** Every key that either side has, with its hashes. */

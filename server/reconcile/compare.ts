@@ -2,15 +2,15 @@ import { Fault } from '../fault.ts'
 import type { Cut, Key, Side, Slice, SliceReader } from '../sides/side.ts'
 import { both } from './both.ts'
 import { addCounts, classify, countAll, noCounts, total, type Look } from './classify.ts'
-import { compareDigests, descend, type Differing } from './descend.ts'
+import { closerLook, compareDigests, descend, type Compared } from './descend.ts'
 import type { PairPlan } from './plan.ts'
 import type { Counts, Difference } from './records.ts'
 import { lookAt, settle, type SettlePolicy, type SettleVerbs } from './settle.ts'
-import { narrow } from './slices.ts'
+import { cellsOf, narrow, refine } from './slices.ts'
 import { tell } from './tell.ts'
 
 /** Keys that differed, held at a time. */
-const looksMax = 100_000
+export const looksMax = 100_000
 /** Rows that share one key: beyond it, memory would grow with the table. */
 const sameKeyMax = 1_000_000
 
@@ -23,6 +23,12 @@ export interface Comparison {
   readonly signal: AbortSignal
   /** Runs a step and adds its time to what that step has taken. */
   timed<T>(step: string, work: () => Promise<T>): Promise<T>
+  /** Runs what reads many rows, once there is a place among those that do. */
+  reading<T>(work: () => Promise<T>): Promise<T>
+  /** Told what the first look at the whole slice has found. */
+  digested(found: Compared): void
+  /** Runs what waits for differences to settle and reads single rows; told how many keys are held meanwhile. */
+  holding<T>(looks: number, work: () => Promise<T>): Promise<T>
 }
 
 /** Who takes the differences: as many whole rows are fetched as there is room for, the rest are only counted. */
@@ -58,22 +64,28 @@ export async function compareSlice(
   const sum = { counts: noCounts, inFlight: 0, unsettled: 0 }
 
   while (tasks.length > 0) {
-    const firstLookMs = comparison.verbs.now()
     const looks: Look[] = []
-    await together(comparison, async (readers) => {
-      while (looks.length < looksMax) {
-        const task = tasks.pop()
-        if (!task) break
-        if (task.kind === 'list') looks.push(...(await listBoth(comparison, readers, task)))
-        else {
-          const found = await digestBoth(comparison, readers, task)
-          rows ??= found.rows
-          tasks.push(...nextTasks(comparison.plan, task, found.differing))
+    await comparison.reading(() =>
+      together(comparison, async (readers) => {
+        while (looks.length < looksMax) {
+          const task = tasks.pop()
+          if (!task) break
+          if (task.kind === 'list') looks.push(...(await listBoth(comparison, readers, task)))
+          else {
+            const found = await digestBoth(comparison, readers, task)
+            if (!rows) comparison.digested(found)
+            rows ??= found.rows
+            tasks.push(...nextTasks(comparison.plan, task, found))
+          }
         }
-      }
+      }),
+    )
+    // Not before they were read: the target has to get as far as the newest row that was seen.
+    const firstLookMs = comparison.verbs.now()
+    const { settled, told } = await comparison.holding(looks.length, async () => {
+      const settled = await comparison.timed('settle', () => settleLooks(comparison, looks, firstLookMs))
+      return { settled, told: await comparison.timed('rows', () => tell(comparison, settled.persistent, taker)) }
     })
-    const settled = await comparison.timed('settle', () => settleLooks(comparison, looks, firstLookMs))
-    const told = await comparison.timed('rows', () => tell(comparison, settled.persistent, taker))
     sum.counts = addCounts(sum.counts, told.counts)
     sum.inFlight += settled.inFlight + told.inFlight
     sum.unsettled += settled.unsettled + told.unsettled
@@ -116,8 +128,11 @@ const digestBoth = ({ plan, signal, timed }: Comparison, readers: Readers, { sli
     return compareDigests(source, target)
   })
 
-function nextTasks(plan: PairPlan, { slice, cut }: Task, differing: readonly Differing[]): Task[] {
-  const { groups, crowded } = descend(differing, plan.source.ordered && plan.target.ordered)
+function nextTasks(plan: PairPlan, { slice, cut }: Task, found: Compared): Task[] {
+  const times = closerLook(found, cellsOf(slice, cut))
+  const finer = times === undefined ? [] : refine(slice, cut, times)
+  if (finer.length > 0) return finer.map((one): Task => ({ kind: 'digest', ...one }))
+  const { groups, crowded } = descend(found.differing, plan.source.ordered && plan.target.ordered)
   return [
     ...groups.map((buckets): Task => ({ kind: 'list', slice, cut, buckets })),
     ...crowded.map(({ bucket, rows }): Task => {

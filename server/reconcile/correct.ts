@@ -1,10 +1,10 @@
 import { sentenceOf } from '../fault.ts'
 import type { ApplyOutcome, Change, FetchedRow, Key, Side } from '../sides/side.ts'
-import { addCounts, countLook, noCounts, total } from './classify.ts'
+import { addCounts, noCounts, total } from './classify.ts'
 import type { AuditEntry, Correction, Journal, Step } from './journal.ts'
 import type { ColumnPair, PairPlan } from './plan.ts'
 import type { CorrectionState, Counts, RunVerdict } from './records.ts'
-import { lookAt } from './settle.ts'
+import { countNow } from './tell.ts'
 
 /** Corrections written down, sent, and written down again together: what a crash can leave in doubt. */
 const batchRows = 100
@@ -212,7 +212,7 @@ const tried = ['applied', 'stale', 'failed', 'interrupted'] as const
 
 /** How the keys of everything that was tried look on both sides afterwards; undefined when nothing was. */
 export async function verify(correcting: Correcting): Promise<({ readonly verdict: RunVerdict } & Counts) | undefined> {
-  const { sides, plan, journal, signal } = correcting
+  const { journal, signal } = correcting
   let counts = noCounts
   let seen = 0
   try {
@@ -223,8 +223,7 @@ export async function verify(correcting: Correcting): Promise<({ readonly verdic
         after = some.at(-1)!.id
         seen += some.length
         const keys = new Map<string, Key>(some.map(({ difference: { key } }) => [JSON.stringify(key), key]))
-        const looks = await lookAt(sides, plan, [...keys.values()], signal)
-        counts = looks.reduce((sum, look) => addCounts(sum, countLook(look)), counts)
+        counts = addCounts(counts, await countNow(correcting, [...keys.values()]))
       }
     }
   } catch (thrown) {

@@ -1,12 +1,13 @@
 import type { TableRef } from '../connect/table-name.ts'
 import { Fault } from '../fault.ts'
 import type { Side } from '../sides/side.ts'
-import { compareSlice, type Comparison, type SliceFindings } from './compare.ts'
+import type { Budget } from './budget.ts'
+import { readShare } from './covered.ts'
 import { openPlan } from './open-plan.ts'
 import type { Matching, PairPlan } from './plan.ts'
 import type { Difference, SliceResult } from './records.ts'
 import type { Reported } from './report.ts'
-import { endsOf } from './slices.ts'
+import { readSlices } from './read-slices.ts'
 import { stopwatch } from './stopwatch.ts'
 import { summary } from './summary.ts'
 
@@ -17,19 +18,25 @@ export interface DiffRequest {
   readonly matching: Matching
   /** Differences whose rows are fetched; `Infinity` for all of them. All are counted. */
   readonly limit: number
+  /** When to give up; the verdict is then `unknown`, with what is known so far. */
+  readonly budget?: Budget
   readonly verbs: { now(): number; sleep(ms: number, signal: AbortSignal): Promise<void> }
   readonly signal: AbortSignal
   /** Called once both tables are known, before anything is compared. */
   planned?(plan: PairPlan): void
-  /** Takes each batch of differences as it is found; the next is not read before it resolves. */
+  /** Takes differences as they are found, a batch at a time; the next of its slice is not read before it resolves. */
   take(differences: readonly Difference[], plan: PairPlan): Promise<void> | void
 }
 
+type SliceFault = NonNullable<SliceResult['fault']>
+
 export interface DiffResult extends Reported {
   readonly plan: PairPlan
+  /** Of the keys there are that could be read, 0 to 1. */
+  readonly share: number
   readonly unsettled: number
   /** Why parts could not be compared; the verdict is then `unknown`. */
-  readonly faults: readonly Fault[]
+  readonly faults: readonly SliceFault[]
 }
 
 /**
@@ -44,36 +51,42 @@ export interface DiffResult extends Reported {
 export async function diff(request: DiffRequest): Promise<DiffResult> {
   const { source, target, signal, verbs } = request
   const watch = stopwatch(verbs.now)
-  const { plan, cut, slices } = await watch.timed('plan', async () => {
+  const { space, ...opened } = await watch.timed('plan', async () => {
     const opened = await openPlan(request, request.tables, request.matching, signal)
-    return { ...opened, ...(await opened.slice()) }
+    return { ...opened, space: await opened.space() }
   })
+  const { plan, rowsEstimate, changed } = opened
   request.planned?.(plan)
 
   let taken = 0
-  const taker = {
-    room: () => request.limit - taken,
-    async take(differences: readonly Difference[]) {
-      taken += differences.length
-      await request.take(differences, plan)
+  const results = new Map<number, SliceResult>()
+  await readSlices({
+    comparison: {
+      sides: { source, target },
+      plan,
+      policy: { waitMs: 0, tries: 1, positionMs: 0 },
+      verbs,
+      signal,
+      timed: watch.timed,
     },
-  }
-  const policy = { waitMs: 0, tries: 1, positionMs: 0 }
-  const comparison: Comparison = { sides: { source, target }, plan, policy, verbs, signal, timed: watch.timed }
-  const results: SliceResult[] = []
-  const faults: Fault[] = []
-  for (const [ordinal, slice] of slices.entries()) {
-    const findings = await compareSlice(comparison, slice, cut, taker).catch((thrown: unknown) => {
-      signal.throwIfAborted()
-      if (!(thrown instanceof Fault)) throw thrown
-      faults.push(thrown)
-      return undefined
-    })
-    results.push({ ordinal, ...endsOf(slice), state: findings ? 'verified' : 'unknown', ...(findings ?? nothing) })
-    // One side that stopped answering will not answer for the rest either, and the verdict is settled.
-    if (!findings) break
-  }
-  const { verdict, rows, differences, matchRatio, unsettled } = summary(results, taken)
+    intervals: space,
+    before: [],
+    rowsEstimate,
+    share: 1,
+    slicing: diffSlicing,
+    budget: request.budget ?? {},
+    room: () => request.limit - taken,
+    taken: (differences) => void (taken += differences),
+    // What was handed out cannot be taken back: such a slice is not read again.
+    keep: (_, differences) => request.take(differences, plan),
+    async told(result, differences) {
+      results.set(result.ordinal, result)
+      if (differences.length > 0) await request.take(differences, plan)
+    },
+    changed,
+  })
+  const slices = [...results.values()]
+  const { verdict, rows, differences, matchRatio, unsettled } = summary(slices, taken)
   const traffic = [source.traffic(), target.traffic()]
   return {
     verdict,
@@ -85,17 +98,19 @@ export async function diff(request: DiffRequest): Promise<DiffResult> {
     bytesRead: traffic.reduce((sum, { bytesRead }) => sum + bytesRead, 0),
     queries: traffic.reduce((sum, { queries }) => sum + queries, 0),
     plan,
+    share: readShare(space, slices),
     unsettled,
-    faults,
+    faults: faultsOf(slices),
   }
 }
 
-const nothing: SliceFindings = {
-  rows: { source: 0, target: 0 },
-  counts: { missing: 0, extra: 0, changed: 0 },
-  inFlight: 0,
-  unsettled: 0,
-}
+/** Somebody waits for the answer, so that slices are larger than those of runs that nobody waits for. */
+export const diffSlicing = { targetMs: 3_000, rowsMax: Infinity }
+
+/** Each fault once, however many slices it stopped. */
+const faultsOf = (slices: readonly SliceResult[]): SliceFault[] => [
+  ...new Map(slices.flatMap(({ fault }) => (fault ? [[fault.message, fault] as const] : []))).values(),
+]
 
 /**
  * The columns of `--columns a,b=c`: only these are compared, and b is called c in the target.

@@ -1,6 +1,7 @@
 import type { Table } from '../sides/side.ts'
 import type { DecisionCount } from './journal.ts'
 import type { PairSpec } from './pair.ts'
+import type { PairPlan } from './plan.ts'
 import type { Guard } from './records.ts'
 
 /** All that is known when a run has compared everything and written nothing. */
@@ -14,6 +15,8 @@ export interface GuardFacts {
   readonly kept: number
   readonly decisions: readonly DecisionCount[]
   readonly tables: { readonly source: Table; readonly target: Table }
+  /** What is compared, and so what is written. */
+  readonly plan: Pick<PairPlan, 'key' | 'columns'>
   /** Absent when nobody measures the pipeline's lag. */
   readonly lag?: { readonly healthy: boolean; readonly detail: string }
 }
@@ -56,7 +59,10 @@ export function judgeGuards(facts: GuardFacts): Guard[] {
     ),
     ...(['source', 'target'] as const)
       .filter((side) => calls(undefined, side) > 0)
-      .flatMap((side) => written(side, facts.tables[side], (action) => calls(action, side))),
+      .flatMap((side) => [
+        ...written(side, facts.tables[side], (action) => calls(action, side)),
+        ...(calls('insert', side) > 0 ? numbered(side, facts) : []),
+      ]),
     ...(facts.lag ? [within('lag', facts.lag.healthy, facts.lag.detail)] : []),
   ]
 }
@@ -78,6 +84,16 @@ function written(side: 'source' | 'target', table: Table, calls: (action: string
         ? [{ name: 'cascades', state: 'warn' as const, detail: `other tables follow the ${side}: ${cascades}` }]
         : []),
   ]
+}
+
+/** Rows that come with their numbers leave the sequence behind those numbers where it was. */
+function numbered(side: 'source' | 'target', { plan: { key, columns }, tables }: GuardFacts): Guard[] {
+  // An AUTO_INCREMENT follows the largest number by itself.
+  if (tables[side].engine === 'mysql') return []
+  const names = [...key, ...columns].filter((pair) => pair[side].identity).map((pair) => pair[side].name)
+  if (names.length === 0) return []
+  const detail = `rows are inserted with their own ${names.join(', ')}: the ${side}'s sequence is not advanced, see docs/corrections.md`
+  return [{ name: 'identity', state: 'warn', detail }]
 }
 
 export const blockedBy = (guards: readonly Guard[]): string | undefined => {

@@ -1,20 +1,23 @@
 import type { Key } from '../sides/side.ts'
+import type { Ends } from './intervals.ts'
+import type { Aim } from './scope.ts'
 import type { CorrectionState, Decision, Difference, Guard, SliceResult } from './records.ts'
 
 /** The plan as it is written down before the first slice: JSON all through, so that any store can hold it. */
 export interface Planned {
   readonly method: 'native' | 'canonical'
+  /** How the intervals are to be read: of parts of keys that were found changed, as hashes. */
   readonly strategy: 'range' | 'hash'
   /** Text that changes when the tables, their columns or the way of comparing do. */
   readonly fingerprint: string
   readonly columns: readonly { readonly source: string; readonly target: string; readonly class: string }[]
+  /** What the run compares of the pair; all of it where absent. */
+  readonly aim?: Aim
   /** What was left out or compared in a special way, a sentence each. */
   readonly notes: readonly string[]
   readonly rowsEstimate: number
-  /** Decimal text; for ranges the first key and the first key after, for hashes the part and the number of parts. */
-  readonly slices: readonly { readonly ordinal: number; readonly from: string; readonly to: string }[]
-  /** Key values a bucket for ranges, buckets for hashes. */
-  readonly cut: string
+  /** What is to be compared, as `endsOf` writes it: dealt out in slices while the run goes on. */
+  readonly intervals: readonly Ends[]
 }
 
 /** A difference that was kept, and what it calls for. The id is stable when a slice is read again after a crash. */
@@ -27,9 +30,12 @@ export interface Judged {
 /** What a run has to go on with after it was interrupted. */
 export interface Checkpoint {
   readonly planned: Planned
-  /** Slices that were finished; those not among them are read again. */
+  /** Slices that were told, each with its own ends. */
   readonly slices: readonly SliceResult[]
+  /** Differences kept of them. */
   readonly kept: number
+  /** Slices that were not told, of which differences were kept all the same: they are taken back before anything is read. */
+  readonly begun: readonly number[]
   /** True once `open` was called: nothing is compared again, only corrections go on. */
   readonly compared: boolean
 }
@@ -78,11 +84,15 @@ export interface Journal {
   /** Undefined when the run was never planned. */
   recall(): Promise<Checkpoint | undefined>
   plan(planned: Planned): Promise<void>
+  /** Differences of a slice that is still being read, where there are too many to hold until it is told. */
+  keep(ordinal: number, kept: readonly Judged[]): Promise<void>
   /**
-   * The outcome of one slice and the differences kept from it, in one transaction. A slice told again replaces what was
-   * told before. An unknown slice has no differences.
+   * The outcome of one slice and the last of its differences, in one transaction. A slice told again replaces its outcome;
+   * an unknown one has no differences.
    */
   slice(result: SliceResult, kept: readonly Judged[]): Promise<void>
+  /** Takes slices back, with all that was kept of them: they are read again. */
+  forget(ordinals: readonly number[]): Promise<void>
   guards(guards: readonly Guard[]): Promise<void>
   /** How many kept differences call for each action, by the side it would be done on. */
   decisions(): Promise<readonly DecisionCount[]>

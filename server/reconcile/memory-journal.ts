@@ -15,11 +15,13 @@ export function memoryJournal(run: string): MemoryJournal {
   let planned: Planned | undefined
   let judged: readonly Guard[] = []
   let compared = false
-  const slices = new Map<number, { readonly result: SliceResult; readonly kept: readonly Judged[] }>()
+  const slices = new Map<number, SliceResult>()
+  const keptOf = new Map<number, readonly Judged[]>()
   const corrections = new Map<string, Correction>()
   const audit: AuditEntry[] = []
-  const kept = () =>
-    [...slices.values()].flatMap((slice) => slice.kept).toSorted((one, other) => (one.id < other.id ? -1 : 1))
+  const kept = () => [...keptOf.values()].flat().toSorted((one, other) => (one.id < other.id ? -1 : 1))
+  const add = (ordinal: number, some: readonly Judged[]) =>
+    void keptOf.set(ordinal, [...(keptOf.get(ordinal) ?? []), ...some])
 
   return {
     run,
@@ -27,14 +29,27 @@ export function memoryJournal(run: string): MemoryJournal {
     audit: () => audit,
     judgedGuards: () => judged,
     async recall(): Promise<Checkpoint | undefined> {
-      const results = [...slices.values()].map(({ result }) => result)
-      return planned && { planned, slices: results, kept: kept().length, compared }
+      if (!planned) return undefined
+      const begun = [...keptOf.keys()].filter((ordinal) => !slices.has(ordinal))
+      const told = [...keptOf].filter(([ordinal]) => slices.has(ordinal)).flatMap(([, some]) => some)
+      return { planned, slices: [...slices.values()], kept: told.length, begun, compared }
     },
     async plan(told) {
       planned = told
     },
+    async keep(ordinal, some) {
+      add(ordinal, some)
+    },
     async slice(result, some) {
-      slices.set(result.ordinal, { result, kept: some })
+      slices.set(result.ordinal, result)
+      if (result.state === 'unknown') keptOf.delete(result.ordinal)
+      else add(result.ordinal, some)
+    },
+    async forget(ordinals) {
+      for (const ordinal of ordinals) {
+        slices.delete(ordinal)
+        keptOf.delete(ordinal)
+      }
     },
     async guards(told) {
       judged = told

@@ -1,30 +1,31 @@
 import { tableName, type TableRef } from '../connect/table-name.ts'
 import { Fault } from '../fault.ts'
-import type { Side, SidePlan, Table } from '../sides/side.ts'
+import type { Side, SidePlan, Slice, Table } from '../sides/side.ts'
 import { both } from './both.ts'
+import { changedTable } from './changed-tables.ts'
 import { planPair, type Matching, type PairPlan } from './plan.ts'
-import { sliceHash, sliceRange, type Sliced } from './slices.ts'
+import { powerOfTwo, scannedSliceRows } from './sizing.ts'
 
 export interface OpenPlan {
   readonly plan: PairPlan
   readonly tables: { readonly source: Table; readonly target: Table }
   /** Of the side that seems larger. */
   readonly rowsEstimate: number
-  /** Cuts the key space of both sides together: what only one of them has is covered too. */
-  slice(): Promise<Sliced>
+  /** The key space of both sides together: what only one of them has is covered too. Parts of hashes are as large as they get. */
+  space(): Promise<readonly Slice[]>
+  /** The fault of a table whose columns are no longer those of the plan. Two small statements. */
+  changed(): Promise<Fault | undefined>
 }
 
+type Sides = { readonly source: Side; readonly target: Side }
+type Refs = { readonly source: TableRef; readonly target: TableRef }
+
 /**
- * Looks at both tables and plans how to compare them; two small statements a side, both sides at once.
+ * Looks at both tables and plans how to compare them; two small statements a side, both sides at once. Reads no row.
  *
- * @throws Fault `thing_missing` and `usage` from the plan; `usage` when rows have no key.
+ * @throws Fault `thing_missing` and `usage` from the plan.
  */
-export async function openPlan(
-  sides: { readonly source: Side; readonly target: Side },
-  refs: { readonly source: TableRef; readonly target: TableRef },
-  matching: Matching,
-  signal: AbortSignal,
-): Promise<OpenPlan> {
+export async function lookAtBoth(sides: Sides, refs: Refs, matching: Matching, signal: AbortSignal) {
   // One after the other, because a second connection costs more than a second question.
   const look = async (side: Side, ref: TableRef) =>
     [await side.describe(ref, signal), await side.handshake(signal)] as const
@@ -34,25 +35,56 @@ export async function openPlan(
   )
   const method = hashOfSource !== '' && hashOfSource === hashOfTarget ? 'native' : 'canonical'
   const plan = planPair(source, target, matching, method)
-  const rowsEstimate = Math.max(source.rowsEstimate, target.rowsEstimate)
+  return { plan, tables: { source, target }, rowsEstimate: Math.max(source.rowsEstimate, target.rowsEstimate) }
+}
+
+/**
+ * As `lookAtBoth`, and refuses rows that have no key: one scan where a column of the key may be NULL.
+ *
+ * @throws Fault `thing_missing` and `usage` from the plan; `usage` when rows have no key.
+ */
+export async function openPlan(sides: Sides, refs: Refs, matching: Matching, signal: AbortSignal): Promise<OpenPlan> {
+  const { plan, tables, rowsEstimate } = await lookAtBoth(sides, refs, matching, signal)
+  const { source, target } = tables
   await both(refuseKeyless(sides.source, plan.source, signal), refuseKeyless(sides.target, plan.target, signal))
   return {
     plan,
-    tables: { source, target },
+    tables,
     rowsEstimate,
-    async slice() {
-      if (plan.strategy === 'hash') return sliceHash(rowsEstimate)
+    async space() {
+      if (plan.strategy === 'hash') return partsOf(rowsEstimate)
       const [ours, theirs] = await both(
         sides.source.bounds(plan.source, signal),
         sides.target.bounds(plan.target, signal),
       )
-      const ends = [ours, theirs].flatMap((side) => side ?? [])
-      if (ends.length === 0) return sliceRange(0n, 0n, 0)
-      const from = ends.map((side) => side.from).reduce((one, other) => (one < other ? one : other))
-      const to = ends.map((side) => side.to).reduce((one, other) => (one > other ? one : other))
-      return sliceRange(from, to, rowsEstimate, plan.source.walked && plan.target.walked)
+      return [spanOf([ours, theirs]) ?? { kind: 'range', from: 0n, to: 0n }]
+    },
+    async changed() {
+      const [ours, theirs] = await both(
+        sides.source.describe(refs.source, signal),
+        sides.target.describe(refs.target, signal),
+      )
+      return changedTable(source, ours) ?? changedTable(target, theirs)
     },
   }
+}
+
+const partsMax = 2 ** 20
+
+type Bounds = { readonly from: bigint; readonly to: bigint }
+
+/** The range that holds all of these; undefined when there are none. */
+export function spanOf(bounds: readonly (Bounds | undefined)[]): Extract<Slice, { kind: 'range' }> | undefined {
+  const ends = bounds.flatMap((one) => one ?? [])
+  if (ends.length === 0) return undefined
+  const from = ends.map((one) => one.from).reduce((one, other) => (one < other ? one : other))
+  const to = ends.map((one) => one.to).reduce((one, other) => (one > other ? one : other))
+  return { kind: 'range', from, to }
+}
+
+export function partsOf(rowsEstimate: number): Slice[] {
+  const parts = Math.min(partsMax, powerOfTwo(rowsEstimate / scannedSliceRows))
+  return Array.from({ length: parts }, (_, part) => ({ kind: 'hash', part, parts }))
 }
 
 /** A range or a lookup by key never sees a row without one: such a table cannot be compared without losing rows. */

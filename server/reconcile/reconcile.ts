@@ -1,9 +1,10 @@
 import { Fault } from '../fault.ts'
-import { begin, progressOf, type Begun } from './begin.ts'
+import { begin, type Begun } from './begin.ts'
 import { total } from './classify.ts'
 import { correct, verify, withhold, type Correcting } from './correct.ts'
 import { blockedBy, judgeGuards } from './guard.ts'
-import { compareAll } from './read-slices.ts'
+import { compareAll, progressOf } from './compare-all.ts'
+import { covered, readShare } from './covered.ts'
 import type { Guard, SliceResult } from './records.ts'
 import type { RunInput, RunResult } from './run.ts'
 import { stopwatch, type Stopwatch } from './stopwatch.ts'
@@ -24,7 +25,7 @@ export async function reconcile(input: RunInput): Promise<RunResult> {
   const watch = stopwatch(input.verbs.now)
   const before = trafficOf(input)
   const checkpoint = await journal.recall()
-  const run = await watch.timed('plan', () => begin(input, checkpoint?.planned))
+  const run = await watch.timed('plan', () => begin(input, checkpoint))
   if (checkpoint && checkpoint.planned.fingerprint !== run.plan.fingerprint) {
     throw new Fault('conflict', `The tables of ${pair.id} changed while this run was interrupted.`, {
       hint: 'Start a new run: it compares the tables as they are now.',
@@ -39,15 +40,16 @@ export async function reconcile(input: RunInput): Promise<RunResult> {
     await journal.open(input.approvedBy && !blocked ? 'approved' : 'proposed', input.approvedBy ?? 'nobody')
   }
   if (blocked) await hold(input, run, blocked)
-  const after = blocked ? undefined : await write(input, run, watch)
-  input.progress?.({ step: 'done', ...progressOf(run, slices) })
+  const after = blocked ? undefined : await write(input, run, watch, slices)
+  input.progress?.({ step: 'done', ...progressOf(run, slices, 0) })
+  const told = inTerms(run, slices, await keptOf(input))
   const { bytesRead, queries } = trafficOf(input)
   return {
     run: journal.run,
     pair: pair.id,
-    ...summary(slices, await keptOf(input)),
+    ...told,
     method: run.plan.method,
-    notes: run.plan.notes,
+    notes: run.aimed.notes,
     timingsMs: watch.timingsMs(),
     bytesRead: bytesRead - before.bytesRead,
     queries: queries - before.queries,
@@ -58,20 +60,24 @@ export async function reconcile(input: RunInput): Promise<RunResult> {
   }
 }
 
+const inTerms = ({ aimed, intervals }: Begun, slices: readonly SliceResult[], kept: number) =>
+  covered(aimed.aim, summary(slices, kept), readShare(intervals, slices))
+
 async function judge(input: RunInput, run: Begun, slices: readonly SliceResult[]): Promise<Guard[]> {
   const { pair, journal, verbs } = input
   const decisions = await journal.decisions()
-  const { rows, differences } = summary(slices, 0)
+  const { differences, coverage } = inTerms(run, slices, 0)
   const lag = await verbs.lag?.()
   return judgeGuards({
     corrections: pair.corrections,
     unknownSlices: slices.filter(({ state }) => state === 'unknown').length,
     slices: slices.length,
-    rows: rows.source + differences.extra,
+    rows: coverage.keys,
     differences: total(differences),
     kept: decisions.reduce((sum, { rows: some }) => sum + some, 0),
     decisions,
     tables: run.tables,
+    plan: run.plan,
     ...(lag ? { lag } : {}),
   })
 }
@@ -89,13 +95,13 @@ async function hold(input: RunInput, run: Begun, blocked: string): Promise<void>
   if (open.approved || open.applying) await withhold(correctingOf(input, run), blocked)
 }
 
-async function write(input: RunInput, run: Begun, watch: Stopwatch) {
+async function write(input: RunInput, run: Begun, watch: Stopwatch, slices: readonly SliceResult[]) {
   const open = await input.journal.tally()
   if (!open.approved && !open.applying) return undefined
   const correcting = correctingOf(input, run)
-  input.progress?.({ step: 'correct', ...progressOf(run, []) })
+  input.progress?.({ step: 'correct', ...progressOf(run, slices, 0) })
   await watch.timed('correct', () => correct(correcting))
-  input.progress?.({ step: 'verify', ...progressOf(run, []) })
+  input.progress?.({ step: 'verify', ...progressOf(run, slices, 0) })
   return watch.timed('verify', () => verify(correcting))
 }
 

@@ -60,39 +60,46 @@ export function itemOf(plan: PairPlan, difference: Difference): Item {
   }
 }
 
+const truths = new Map(Object.entries({ true: true, t: true, '1': true, false: false, f: false, '0': false }))
+const numbers: readonly ColumnClass[] = ['boolean', 'integer', 'numeric', 'float']
+
 /** A value of JSON: a number only when it prints as the database printed it, zeros at the end aside: no digit is lost. */
 export function valueOf(kind: ColumnClass, text: string | null | undefined): Value {
   if (text == null) return null
-  if (kind === 'boolean') return text === 'true' || text === 't'
-  if (kind !== 'integer' && kind !== 'numeric' && kind !== 'float') return text
+  if (kind === 'boolean' && truths.has(text)) return truths.get(text)!
+  if (!numbers.includes(kind)) return text
   const number = Number(text)
   const plain = text.includes('.') ? text.replace(/\.?0+$/, '') : text
   return Number.isFinite(number) && String(number) === plain ? number : text
 }
 
 /**
- * The statement that makes the target's row the source's, doing nothing when the target's row is no longer as it was
- * compared. A line of comment for rows that share their key: no statement could name one of them.
+ * The statement that makes the row of the side it is for (`on`) the other side's, doing nothing when that row is no longer
+ * as it was compared. A line of comment where no statement could: rows that share their key, and what a side computes
+ * itself.
  */
-export function fixOf(plan: PairPlan, difference: Difference, target: Side): string {
-  const { kind, key, duplicated } = difference
-  if (duplicated) return `-- ${kind}: several rows have the key ${key.join(', ')}; look at them by hand.`
-  return target.script(plan.target, fixing(plan, difference))
+export function fixOf(plan: PairPlan, difference: Difference, side: Side, on: 'source' | 'target' = 'target'): string {
+  const { kind, key, fields, duplicated } = difference
+  if (plan.source.multiset) return `-- ${kind}: the table has no key to write it by; look at it by hand.`
+  // As JSON: a line break in a key must not end the comment.
+  const name = JSON.stringify(key)
+  if (duplicated) return `-- ${kind}: several rows have the key ${name}; look at them by hand.`
+  const change = fixing(plan, difference, on)
+  if (change) return side.script(plan[on], change)
+  return `-- ${kind}: ${name} differs only in what the ${on} computes itself: ${JSON.stringify(fields)}.`
 }
 
-function fixing(plan: PairPlan, { kind, key, fields, source, target }: Difference): Change {
+function fixing(plan: PairPlan, difference: Difference, on: 'source' | 'target'): Change | undefined {
+  const { key, fields } = difference
+  const right = difference[on === 'source' ? 'target' : 'source']
   const pairs = [...plan.key, ...plan.columns]
-  const written = pairs.filter((pair) => !pair.target.generated)
+  const written = pairs.filter((pair) => !pair[on].generated)
   const valuesOf = (row: Difference['source'], some: readonly ColumnPair[]) =>
-    Object.fromEntries(some.map((pair) => [pair.target.name, row![pair.source.name] ?? null]))
-  switch (kind) {
-    case 'missing':
-      return { action: 'insert', key, values: valuesOf(source, written) }
-    case 'extra':
-      return { action: 'delete', key, judged: valuesOf(target, pairs) }
-    case 'changed': {
-      const changed = written.filter((pair) => fields.includes(pair.source.name))
-      return { action: 'update', key, judged: valuesOf(target, pairs), values: valuesOf(source, changed) }
-    }
-  }
+    Object.fromEntries(some.map((pair) => [pair[on].name, row![pair.source.name] ?? null]))
+  const wrong = difference[on]
+  if (!wrong) return { action: 'insert', key, values: valuesOf(right, written) }
+  const judged = valuesOf(wrong, pairs)
+  if (!right) return { action: 'delete', key, judged }
+  const changed = written.filter((pair) => fields.includes(pair.source.name))
+  return changed.length === 0 ? undefined : { action: 'update', key, judged, values: valuesOf(right, changed) }
 }

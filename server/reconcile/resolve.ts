@@ -18,6 +18,7 @@ type Values = Readonly<Record<string, string | null>>
  * next run, when only its fields still differ.
  */
 export function resolve(difference: Difference, plan: PairPlan, policy: Policy): Decision {
+  if (plan.source.multiset) return nameless(difference)
   if (difference.duplicated) return resolveDuplicated(difference, policy)
   switch (difference.kind) {
     case 'changed':
@@ -35,6 +36,14 @@ const ruleOf = (column: string, { authority }: Policy): { owner: Owner; rule: st
     ? { owner: named, rule: `authority of ${column}` }
     : { owner: authority.default, rule: 'default authority' }
 }
+
+const nameless = ({ kind }: Difference): Decision => ({
+  action: 'review',
+  on: kind === 'missing' ? 'target' : 'source',
+  fields: [],
+  values: {},
+  reason: 'The table has no key by which a row could be written.',
+})
 
 function resolveDuplicated(difference: Difference, policy: Policy): Decision {
   const on = difference.kind === 'missing' ? 'source' : 'target'

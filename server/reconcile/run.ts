@@ -1,16 +1,21 @@
 import type { Side } from '../sides/side.ts'
 import type { Journal } from './journal.ts'
+import type { Pace, Waiting } from './pace.ts'
 import type { PairSpec } from './pair.ts'
 import type { CorrectionState, Counts, Guard, RunVerdict, SliceResult } from './records.ts'
+import type { Coverage, Scope } from './scope.ts'
 
 export type RunStep = 'plan' | 'digest' | 'settle' | 'resolve' | 'correct' | 'verify' | 'done'
 
 export interface RunProgress {
   readonly step: RunStep
   readonly slicesDone: number
+  /** Those that were dealt out and those that are left, about: how large they get shows while they are read. */
   readonly slicesTotal: number
   readonly rowsDone: number
   readonly rowsEstimate: number
+  /** Why it does not go on at the moment; absent while it does. */
+  readonly waiting?: Waiting
 }
 
 /** What a run asks of the rest of the house. */
@@ -37,6 +42,10 @@ export interface RunInput {
    * names the person. Absent in mode `propose`: corrections wait.
    */
   readonly approvedBy?: string
+  /** Asked before each slice; absent when nothing holds the run back. */
+  readonly pace?: Pace
+  /** How much of the pair is compared; all of it when absent. */
+  readonly scope?: Scope
   progress?(progress: RunProgress): void
 }
 
@@ -49,6 +58,8 @@ export interface RunResult {
   readonly differences: Counts
   /** Keys equal on both sides by keys on either side, 0 to 1; null when it could not be told. */
   readonly matchRatio: number | null
+  /** How much the verdict speaks for. */
+  readonly coverage: Coverage
   readonly kept: number
   readonly truncated: boolean
   readonly method: 'native' | 'canonical'

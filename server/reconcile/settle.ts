@@ -8,13 +8,14 @@ const keysAtOnce = 2_000
 export interface SettlePolicy {
   readonly waitMs: number
   readonly tries: number
-  /** How long the target is waited for to get as far as the first look; 0 where nobody measures it. */
+  /** How long the target is waited for to get as far as a look; 0 where nobody measures it. */
   readonly positionMs: number
 }
 
 export interface SettleVerbs {
+  now(): number
   sleep(ms: number, signal: AbortSignal): Promise<void>
-  settled?(firstLookMs: number): Promise<boolean>
+  settled?(lookMs: number): Promise<boolean>
 }
 
 export interface Settled {
@@ -28,9 +29,9 @@ export interface Settled {
 
 /**
  * Looks again at what differed, after the time a row may need to arrive: what heals was in flight, what differs the same
- * way twice is persistent. A target that has not yet got as far as the first look proves nothing, so it is waited for.
+ * way twice is persistent. A target that has not yet got as far as the look before proves nothing, so it is waited for.
  *
- * Cost: one read by key on each side and try. Waits at most `positionMs`, then `waitMs` a try.
+ * Cost: one read by key on each side and try. Waits at most `positionMs` and `waitMs` a try.
  */
 export async function settle(
   first: readonly Look[],
@@ -43,11 +44,12 @@ export async function settle(
   const persistent: Look[] = []
   const healed: Look[] = []
   let open = first.map((one) => ({ first: one, last: one }))
+  let lookMs = firstLookMs
 
-  if (open.length > 0 && !(await arrived(firstLookMs, policy, verbs, signal))) {
-    return { persistent, healed, unsettled: first }
-  }
   for (let left = policy.tries; left > 0 && open.length > 0; left--) {
+    // Of the look before, not only of the first: a row that was written in between is on its way again, and would be found
+    // different in the same way for as long as that takes.
+    if (!(await arrived(lookMs, policy, verbs, signal))) break
     if (policy.waitMs > 0) await verbs.sleep(policy.waitMs, signal)
     const still: typeof open = []
     for (let start = 0; start < open.length; start += keysAtOnce) {
@@ -62,21 +64,22 @@ export async function settle(
       }
     }
     open = still
+    lookMs = verbs.now()
   }
   return { persistent, healed, unsettled: open.map(({ first: one }) => one) }
 }
 
 const askEveryMs = 500
 
-/** Whether the target has got as far as the first look; true where nobody measures it. */
+/** Whether the target has got as far as a look; true where nobody measures it. */
 async function arrived(
-  firstLookMs: number,
+  lookMs: number,
   policy: SettlePolicy,
   verbs: SettleVerbs,
   signal: AbortSignal,
 ): Promise<boolean> {
   if (!verbs.settled) return true
-  for (let waitedMs = 0; !(await verbs.settled(firstLookMs)); waitedMs += askEveryMs) {
+  for (let waitedMs = 0; !(await verbs.settled(lookMs)); waitedMs += askEveryMs) {
     if (waitedMs >= policy.positionMs) return false
     await verbs.sleep(askEveryMs, signal)
   }

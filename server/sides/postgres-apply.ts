@@ -1,6 +1,6 @@
-import type { Sql } from 'postgres'
+import type { Writer } from '../connect/postgres.ts'
 import { sentenceOf } from '../fault.ts'
-import { quoted } from './postgres-hash.ts'
+import { printed, quoted, read } from './postgres-hash.ts'
 import { matches } from './postgres-rows.ts'
 import type { ApplyOutcome, Change, SidePlan } from './side.ts'
 
@@ -20,15 +20,15 @@ function statementOf(plan: SidePlan, change: Change): Statement {
   const parameters: (string | null)[] = []
   const put = (value: string | null) => `$${parameters.push(value)}::text`
   const table = `${quoted(plan.ref.schema)}.${quoted(plan.ref.table)}`
-  const casts = new Map([...plan.key, ...plan.columns].map(({ name, cast }) => [name, cast]))
+  const columns = new Map([...plan.key, ...plan.columns].map((column) => [column.name, column]))
 
   const named = (alias: string) =>
     plan.key.map((column, place) => matches(column, alias, put(change.key[place]!))).join(' and ')
   const judged = (alias: string, values: Values) =>
     Object.entries(values).map(
-      ([name, value]) => `${alias}.${quoted(name)}::text collate "C" is not distinct from ${put(value)}`,
+      ([name, value]) => `${printed(columns.get(name)!, alias)} collate "C" is not distinct from ${put(value)}`,
     )
-  const value = ([name, value]: [string, string | null]) => `${put(value)}::${casts.get(name) ?? 'text'}`
+  const value = ([name, value]: [string, string | null]) => read(columns.get(name)!, put(value))
 
   // Without a unique key somebody may have added a second row of this name since: then neither is touched.
   const single = (alias: string) =>
@@ -76,7 +76,7 @@ const early = new Set(['23503', '23505', '23P01'])
  * in the order of the changes. After a lost connection nothing more is sent.
  */
 export async function applyAll(
-  writer: Sql,
+  writer: Writer,
   plan: SidePlan,
   changes: readonly Change[],
 ): Promise<readonly ApplyOutcome[]> {
@@ -99,17 +99,15 @@ export async function applyAll(
       }
     }
   }
-  // Never more than there are connections: what waits for one is forgotten by the driver when all of them break.
-  await Promise.all(Array.from({ length: writer.options.max }, work))
+  await Promise.all(Array.from({ length: writer.connections }, work))
   return outcomes
 }
 
 /** Sends one change and says what became of it. */
-async function applyOne(writer: Sql, plan: SidePlan, change: Change): Promise<ApplyOutcome> {
+async function applyOne(writer: Writer, plan: SidePlan, change: Change): Promise<ApplyOutcome> {
   const { text, parameters } = statementOf(plan, change)
   try {
-    const { count } = await writer.unsafe(text, [...parameters])
-    return count === 1 ? { state: 'applied' } : { state: 'stale' }
+    return (await writer.write(text, parameters)) === 1 ? { state: 'applied' } : { state: 'stale' }
   } catch (thrown) {
     const { code = '', severity } = thrown as { code?: string; severity?: string }
     const failed = { state: 'failed', message: sentenceOf(thrown) } as const

@@ -23,11 +23,32 @@ const classes: Readonly<Record<string, ColumnClass>> = {
   timestamptz: 'timestamp',
   json: 'json',
   jsonb: 'json',
+  bit: 'bits',
+  varbit: 'bits',
+  time: 'time',
+  interval: 'interval',
+  money: 'numeric',
+}
+
+/** The type below all domains. */
+interface Base {
+  readonly base: string
+  /** What stands in brackets behind it, as the catalogs keep it; -1 when nothing does. */
+  readonly modifier: number
+  readonly enum: boolean
+}
+
+/** Digits after the point or the second, of a bit string; undefined where any number of them may come. */
+function digitsOf({ base, modifier }: Base): number | undefined {
+  if (base === 'numeric') return modifier < 0 ? undefined : Math.max(0, (((modifier - 4) & 0x7ff) ^ 1024) - 1024)
+  if (base === 'bit') return modifier < 0 ? undefined : modifier
+  if (base === 'time' || base === 'timestamp' || base === 'timestamptz') return modifier < 0 ? 6 : modifier
+  return undefined
 }
 
 /** What `describeSql` answers. */
-interface Described extends Omit<Table, 'ref' | 'columns' | 'uniqueKeys' | 'rowsEstimate'> {
-  readonly columns: readonly (Omit<Column, 'class' | 'wide'> & { readonly base: string; readonly bounded: boolean })[]
+interface Described extends Omit<Table, 'engine' | 'ref' | 'columns' | 'uniqueKeys' | 'rowsEstimate'> {
+  readonly columns: readonly (Omit<Column, 'class' | 'wide' | 'digits'> & Base)[]
   readonly keys: readonly (readonly string[])[]
   readonly rows: number
 }
@@ -39,6 +60,7 @@ const rowsPerPageMax = 300
 const largePages = 10_000
 const scatteredBelow = 0.5
 
+// What a default draws from is read from the catalog's dependencies: printing it would wait for locks on other tables.
 const describeSql = `
 with t as (
   select c.oid, c.relkind from pg_class c join pg_namespace n on n.oid = c.relnamespace
@@ -62,13 +84,19 @@ with t as (
 select json_build_object(
   'columns', (
     select json_agg(json_build_object('name', a.attname, 'type', format_type(a.atttypid, a.atttypmod),
-      'cast', format_type(b.oid, -1), 'base', b.typname, 'bounded', a.atttypmod >= 0, 'nullable', not a.attnotnull,
-      'generated', a.attgenerated <> '', 'identity', a.attidentity <> '') order by a.attnum)
+      'cast', format_type(b.oid, -1), 'base', b.typname, 'modifier', b.modifier, 'enum', b.typtype = 'e',
+      'recoded', getdatabaseencoding() not in ('UTF8', 'SQL_ASCII'), 'nullable', not a.attnotnull,
+      'generated', a.attgenerated <> '', 'identity', a.attidentity <> '' or exists (
+        select from pg_attrdef d
+          join pg_depend p on p.classid = 'pg_attrdef'::regclass and p.objid = d.oid and p.refclassid = 'pg_class'::regclass
+          join pg_class s on s.oid = p.refobjid and s.relkind = 'S'
+        where d.adrelid = a.attrelid and d.adnum = a.attnum)) order by a.attnum)
     from pg_attribute a cross join lateral (
-      with recursive below(oid, typname, typbasetype) as (
-        select y.oid, y.typname, y.typbasetype from pg_type y where y.oid = a.atttypid
-        union all select y.oid, y.typname, y.typbasetype from below join pg_type y on y.oid = below.typbasetype
-      ) select oid, typname from below where typbasetype = 0) as b
+      with recursive below(oid, typname, typtype, typbasetype, typtypmod, modifier) as (
+        select y.oid, y.typname, y.typtype, y.typbasetype, y.typtypmod, a.atttypmod from pg_type y where y.oid = a.atttypid
+        union all select y.oid, y.typname, y.typtype, y.typbasetype, y.typtypmod, below.typtypmod
+          from below join pg_type y on y.oid = below.typbasetype
+      ) select oid, typname, typtype, modifier from below where typbasetype = 0) as b
     where a.attrelid = t.oid and a.attnum > 0 and not a.attisdropped),
   'keys', coalesce((select json_agg(names order by indisprimary desc, indexrelid) from i
     where indisunique and indimmediate and full_rows), '[]'),
@@ -96,27 +124,28 @@ const namedMax = 20
 
 /** One statement over the catalogs, some 5 ms. */
 export async function describePostgres(client: Postgres, ref: TableRef, signal?: AbortSignal): Promise<Table> {
-  const asked = client.sql.unsafe<{ answer: string }[]>(describeSql, [ref.schema, ref.table])
-  const [row] = await client.ask(asked, signal)
+  const [row] = await client.ask<{ answer: string }>(describeSql, [ref.schema, ref.table], signal)
   if (!row) throw await missing(client, ref, signal)
 
   // Our own statement shaped it, key by key.
   const { columns, keys, rows, ...rest } = JSON.parse(row.answer) as Described
   return {
+    engine: 'postgres',
     ref,
     uniqueKeys: keys,
     rowsEstimate: Math.round(rows),
     ...rest,
-    columns: columns.map(({ base, bounded, ...column }) => ({
+    columns: columns.map(({ base, modifier, enum: isEnum, ...column }) => ({
       ...column,
-      class: classes[base] ?? 'other',
-      wide: base === 'int8' || (base === 'numeric' && !bounded),
+      class: isEnum ? 'text' : (classes[base] ?? 'other'),
+      wide: base === 'int8' || (base === 'numeric' && modifier < 0),
+      digits: digitsOf({ base, modifier, enum: isEnum }),
     })),
   }
 }
 
 async function missing(client: Postgres, ref: TableRef, signal?: AbortSignal): Promise<Fault> {
-  const rows = await client.ask(client.sql.unsafe<{ name: string }[]>(tablesSql, [ref.table, ref.schema]), signal)
+  const rows = await client.ask<{ name: string }>(tablesSql, [ref.table, ref.schema], signal)
   const names = rows.slice(0, namedMax).map(({ name }) => name)
   const more = rows.length > namedMax ? ' and more' : ''
   return new Fault('thing_missing', `There is no table ${tableName(ref)}.`, {

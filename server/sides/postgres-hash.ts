@@ -1,3 +1,4 @@
+import { frameOf, mayBeNull, nullMark, separator } from './frame.ts'
 import type { ComparedColumn, SidePlan } from './side.ts'
 
 /** Double-quotes a name, whatever is in it. */
@@ -11,36 +12,75 @@ const isZoned = ({ cast }: ComparedColumn) => cast === 'timestamp with time zone
  * looking the name up for every row.
  */
 function typed(column: ComparedColumn, value: string): string {
+  const { cast, precision } = column
   switch (column.class) {
     case 'boolean':
       return `${value}::int4`
     case 'integer':
+      if (cast === 'boolean') return `${value}::int4`
       return column.wide ? `${value}::int8` : `${value}::int4`
-    case 'numeric':
-      return `${value}::numeric`
-    case 'float':
-      return `${value}::float8`
+    case 'numeric': {
+      const number = cast === 'boolean' ? `${value}::int4::numeric` : `${value}::numeric`
+      return precision === undefined ? number : `round(${number}, ${precision})`
+    }
+    case 'float': {
+      const number = cast === 'boolean' ? `${value}::int4::float8` : `${value}::float8`
+      return precision === undefined ? number : rounded(number, precision)
+    }
     case 'uuid':
-      return `${value}::uuid`
+      return column.wide ? uuidText(column, value) : `${value}::uuid`
     case 'date':
       return `${value}::timestamp`
     case 'timestamp':
-      return isZoned(column) ? `(${value} at time zone ${utc})` : `${value}::timestamp`
+      return cut(column, isZoned(column) ? `(${value} at time zone ${utc})` : `${value}::timestamp`)
+    case 'time':
+      return `${cut(column, value)}::text`
     case 'bytes':
-      return `encode(${value}, 'hex')`
+      return `encode(${cast === 'bytea' ? value : `convert_to(${value}::text, 'UTF8')`}, 'hex')`
+    case 'bits':
+      return cast === 'boolean' ? `${value}::int4::text` : `${value}::text`
     case 'json':
-      return `${value}::jsonb::text`
+      return cast === 'json' || cast === 'jsonb' ? `${value}::jsonb::text` : `${value}::text`
+    case 'interval':
+      return parts(value)
     case 'text':
-      return `${value}::text`
+      return folded(column, asText(column, value))
     case 'other':
-      return column.cast === 'interval' ? parts(value) : `${value}::text`
+      return asText(column, value)
   }
+}
+
+/** An address prints without its mask where the mask says nothing. */
+const asText = ({ cast }: ComparedColumn, value: string) => (cast === 'inet' ? `abbrev(${value})` : `${value}::text`)
+
+/** Through the shortest text of the number: by itself it would be cut to fifteen digits first. */
+const rounded = (value: string, digits: number) =>
+  `case when ${value} in ('NaN', 'Infinity', '-Infinity') then ${value} else round(${value}::text::numeric, ${digits})::float8 end`
+
+const uuidText = ({ cast }: ComparedColumn, value: string) =>
+  cast === 'bytea'
+    ? `regexp_replace(encode(${value}, 'hex'), '^(.{8})(.{4})(.{4})(.{4})', '\\1-\\2-\\3-\\4-')`
+    : `lower(${value}::text collate "C")`
+
+const secondDigits = 6
+
+/** Without the digits of the second that do not count; what has no seconds, as infinity, as it is. */
+function cut({ precision = secondDigits }: ComparedColumn, value: string): string {
+  if (precision >= secondDigits) return value
+  const rest = `(extract(microseconds from ${value})::int8 % ${10 ** (secondDigits - precision)})`
+  return `coalesce(${value} - ${rest} * interval '1 microsecond', ${value})`
+}
+
+function folded({ fold = {} }: ComparedColumn, text: string): string {
+  const cased = fold.case ? `lower(${text} collate "C")` : text
+  const short = fold.trim ? `btrim(${cased})` : cased
+  return fold.emptyAsNull ? `nullif(${short}, '')` : short
 }
 
 /** Months, days and microseconds: an interval prints by a setting that the embedded database does not let us pin. */
 const parts = (value: string) =>
   `(extract(year from ${value}) * 12 + extract(month from ${value}) || ' ' || extract(day from ${value}) || ' ' ||
-    extract(hour from ${value}) * 3600000000 + extract(minute from ${value}) * 60000000 + extract(microseconds from ${value}))`
+    (extract(hour from ${value}) * 3600000000 + extract(minute from ${value}) * 60000000 + extract(microseconds from ${value}))::int8)`
 
 const zeros: Readonly<Record<ComparedColumn['class'], string>> = {
   boolean: '0',
@@ -51,6 +91,9 @@ const zeros: Readonly<Record<ComparedColumn['class'], string>> = {
   date: "'2000-01-01'",
   timestamp: "'2000-01-01'",
   bytes: "''",
+  bits: "''",
+  time: "''",
+  interval: "''",
   json: "''",
   text: "''",
   other: "''",
@@ -84,13 +127,16 @@ function link(column: ComparedColumn, value: string, seed: string): string {
     case 'float':
       return `hashfloat8extended(${value}, ${seed})`
     case 'uuid':
-      return `uuid_hash_extended(${value}, ${seed})`
+      return column.wide ? `hashtextextended(${value} collate "C", ${seed})` : `uuid_hash_extended(${value}, ${seed})`
     case 'date':
     case 'timestamp': {
       const high = `timestamp_hash_extended(date_bin(${highHalf}, ${value}, ${origin}), ${seed})`
       return `timestamp_hash_extended(${value}, ${high})`
     }
     case 'bytes':
+    case 'bits':
+    case 'time':
+    case 'interval':
     case 'json':
     case 'text':
     case 'other':
@@ -100,13 +146,16 @@ function link(column: ComparedColumn, value: string, seed: string): string {
 
 /** The hash functions answer NULL for NULL: a stand-in goes in, and the bitmap of NULLs tells it from a real value. */
 const present = (column: ComparedColumn, value: string) =>
-  column.nullable ? `coalesce(${typed(column, value)}, ${zeros[column.class]})` : typed(column, value)
+  mayBeNull(column) ? `coalesce(${typed(column, value)}, ${zeros[column.class]})` : typed(column, value)
+
+const isNull = (column: ComparedColumn, value: string) =>
+  `${column.fold?.emptyAsNull ? typed(column, value) : value} is null`
 
 const bitsPerMap = 31
 
 /** Which columns are NULL, as seeds of 31 bits each. */
 function nullMaps(columns: readonly ComparedColumn[], row: string): string[] {
-  const bits = columns.filter(({ nullable }) => nullable).map(({ name }) => `(${row}.${quoted(name)} is null)::int4`)
+  const bits = columns.filter(mayBeNull).map((column) => `(${isNull(column, `${row}.${quoted(column.name)}`)})::int4`)
   const maps: string[] = []
   for (let start = 0; start < bits.length; start += bitsPerMap) {
     maps.push(
@@ -129,25 +178,35 @@ function chain(columns: readonly ComparedColumn[], row: string, seed: number): s
 }
 
 /**
- * The value as text that two values share exactly when they are equal, and that the column's type reads back. The same on
- * every server, whatever its settings, but for classes `text` and `other` of types that print by a setting.
+ * The value as text that two values share exactly when they are equal, on every engine alike. Whatever the server's
+ * settings, but for classes `text` and `other` of types that print by a setting.
  */
-export function canonical(column: ComparedColumn, row: string): string {
+export const canonical = (column: ComparedColumn, row: string): string => told({ ...column, even: false }, row)
+
+/** The same with all the digits that both sides fix: nobody has to strip zeros. */
+function told(column: ComparedColumn, row: string): string {
   const value = `${row}.${quoted(column.name)}`
   switch (column.class) {
     case 'boolean':
     case 'integer':
-    case 'uuid':
+      return `${column.cast === 'boolean' ? `${value}::int4` : value}::text`
     case 'date':
       return `${value}::text`
+    case 'uuid':
+      return column.wide ? uuidText(column, value) : `${value}::text`
     case 'numeric':
-      return `trim_scale(${value}::numeric)::text`
+      return column.even && column.precision === undefined
+        ? `${value}::text`
+        : `trim_scale(${typed(column, value)})::text`
     case 'float':
-      // Minus zero is zero.
-      return `(${value}::float8 + 0)::text`
+      // Its eight bytes: the decimal print is not the same on every engine. Minus zero is zero.
+      return `encode(float8send(${typed(column, value)} + 0), 'hex')`
     case 'timestamp':
       return `${typed(column, value)}::text`
+    case 'time':
+    case 'interval':
     case 'bytes':
+    case 'bits':
     case 'json':
     case 'text':
     case 'other':
@@ -155,34 +214,61 @@ export function canonical(column: ComparedColumn, row: string): string {
   }
 }
 
-/** Each value framed by its length, so that no value can pass for the end of another; NULL has a frame of its own. */
-function framed(columns: readonly ComparedColumn[], row: string): string {
-  return columns
-    .map((column) => {
-      const text = canonical(column, row)
-      return `coalesce(length(${text}) || ':' || ${text}, '-')`
-    })
-    .join(' || ')
+/** The value as people see it: as the engine prints it, but for what prints by the server's place in the world. */
+export function printed(column: ComparedColumn, row: string): string {
+  const value = `${row}.${quoted(column.name)}`
+  if (column.cast === 'money') return `${value}::numeric::text`
+  return column.shared ? asText(column, value) : `${value}::text`
 }
 
-const md5 = (text: string) => `('x' || left(md5(convert_to(${text}, 'UTF8')), 16))::bit(64)::int8`
+/** A text as a value of the column, as this side prints it or, where that is another engine, as the other side does. */
+export function read(column: ComparedColumn, text: string): string {
+  const { cast, class: kind, shared } = column
+  if (cast === 'money') return `${text}::numeric::money`
+  // Without its length a bit is one.
+  if (cast === 'bit') return `${text}::bit varying`
+  if (!shared) return `${text}::${cast}`
+  if (kind === 'timestamp' && isZoned(column)) return `(${text}::timestamp at time zone ${utc})`
+  if (kind === 'bytes' && cast !== 'bytea') return `convert_from(${text}::bytea, 'UTF8')::${cast}`
+  if (kind === 'uuid' && cast === 'bytea') return `decode(replace(${text}, '-', ''), 'hex')`
+  return `${text}::${cast}`
+}
+
+/** All values of a row as one text, by frame.ts. Never NULL. */
+function framed(columns: readonly ComparedColumn[], row: string): string {
+  const { plain, lengthy, measured } = frameOf(columns)
+  const text = (column: ComparedColumn) => told(column, row)
+  const length = (column: ComparedColumn) =>
+    column.recoded ? `octet_length(convert_to(${text(column)}, 'UTF8'))` : `octet_length(${text(column)})`
+  const parts = [
+    ...plain.map((column) => (column.nullable ? `coalesce(${text(column)}, '${nullMark}')` : text(column))),
+    ...lengthy.map((column) => (mayBeNull(column) ? `coalesce(${text(column)}, '')` : text(column))),
+    ...measured.map((column) => (mayBeNull(column) ? `coalesce(${length(column)}::text, '')` : length(column))),
+  ]
+  return `concat_ws('${separator}', ${parts.join(', ')})`
+}
+
+/** The first 64 bits of a digest. Every engine has this one, and the slowest of them is fastest with it. */
+const sha256 = (text: string) => `('x' || left(encode(sha256(convert_to(${text}, 'UTF8')), 'hex'), 16))::bit(64)::int8`
 
 /** A 64-bit hash of the whole compared row, key first. `row` is the alias of the table. */
 export const rowHash = ({ key, columns, method }: SidePlan, row: string): string =>
-  method === 'native' ? chain([...key, ...columns], row, 0) : md5(framed([...key, ...columns], row))
+  method === 'native' ? chain([...key, ...columns], row, 0) : sha256(framed([...key, ...columns], row))
 
 const keySeed = 7
 
 /** A 64-bit hash of the key alone, to spread keys over buckets. */
-export const keyHash = ({ key, method }: SidePlan, row: string): string =>
-  method === 'native' ? chain(key, row, keySeed) : md5(framed(key, row))
+export const keyHash = (plan: SidePlan, row: string): string => {
+  const { key, method, multiset } = plan
+  if (multiset) return rowHash(plan, row)
+  return method === 'native' ? chain(key, row, keySeed) : sha256(framed(key, row))
+}
 
 /** The hash of one column by itself; NULL for NULL. It differs exactly when the row's hash says that the column does. */
 export function columnHash(column: ComparedColumn, method: SidePlan['method'], row: string): string {
   const value = `${row}.${quoted(column.name)}`
-  const sure = { ...column, nullable: false }
-  const hash = method === 'native' ? chain([sure], row, 0) : md5(framed([sure], row))
-  return `case when ${value} is not null then ${hash} end`
+  const hash = method === 'native' ? chain([column], row, 0) : sha256(framed([column], row))
+  return `case when not (${isNull(column, value)}) then ${hash} end`
 }
 
 const sample: Readonly<Record<ComparedColumn['class'], readonly [cast: string, value: string]>> = {
@@ -195,6 +281,9 @@ const sample: Readonly<Record<ComparedColumn['class'], readonly [cast: string, v
   uuid: ['uuid', '0f0e0d0c-0b0a-0908-0706-050403020100'],
   date: ['date', '1969-07-20'],
   timestamp: ['timestamp with time zone', '9999-12-31 23:59:59.999999+00'],
+  bits: ['bit varying', '0101'],
+  time: ['time without time zone', '23:59:59.5'],
+  interval: ['interval', '1 month -1 day'],
   json: ['json', '{"b": [1.50, null], "a": {}}'],
   other: ['text', ''],
 }

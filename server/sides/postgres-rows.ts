@@ -1,4 +1,4 @@
-import { canonical, columnHash, quoted } from './postgres-hash.ts'
+import { canonical, columnHash, printed, quoted, rowHash } from './postgres-hash.ts'
 import { keyAndHash, rowsOf } from './postgres-slice.ts'
 import type { ComparedColumn, FetchedRow, Key, KeyHash, SidePlan } from './side.ts'
 
@@ -6,14 +6,17 @@ import type { ComparedColumn, FetchedRow, Key, KeyHash, SidePlan } from './side.
 const arrayText = (values: readonly string[]): string =>
   `{${values.map((value) => `"${value.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`).join(',')}}`
 
+const int8Min = -(2n ** 63n)
+const int8Max = 2n ** 63n - 1n
 const integers = new Set(['smallint', 'integer', 'bigint'])
 
 /** The classes whose canonical text a type of that class reads back, so that its own index can find the row. */
 const castOf: Readonly<Partial<Record<ComparedColumn['class'], (cast: string) => string | undefined>>> = {
   boolean: () => 'boolean',
-  integer: () => 'int8',
+  integer: (cast) => (cast === 'boolean' ? 'boolean' : 'int8'),
   numeric: (cast) => (cast === 'numeric' ? 'numeric' : undefined),
-  uuid: () => 'uuid',
+  uuid: (cast) => (cast === 'uuid' ? 'uuid' : undefined),
+  time: (cast) => (cast === 'time without time zone' ? 'time' : undefined),
   date: () => 'date',
   text: (cast) =>
     cast === 'text' || cast === 'character varying'
@@ -27,7 +30,8 @@ const castOf: Readonly<Partial<Record<ComparedColumn['class'], (cast: string) =>
 export function matches(column: ComparedColumn, row: string, text: string): string {
   const value = `${row}.${quoted(column.name)}`
   if (column.class === 'numeric' && integers.has(column.cast)) {
-    return `${value} = case when ${text} ~ '^-?[0-9]{1,18}$' then ${text}::int8 end`
+    const fits = `${text} ~ '^-?[0-9]{1,19}$' and ${text}::numeric between ${int8Min} and ${int8Max}`
+    return `${value} = case when ${fits} then ${text}::int8 end`
   }
   if (column.class === 'timestamp') {
     const zoned = column.cast === 'timestamp with time zone' ? ` at time zone interval '0'` : ''
@@ -39,22 +43,28 @@ export function matches(column: ComparedColumn, row: string, text: string): stri
   return cast ? `${value} = ${text}::${cast} and ${exact}` : exact
 }
 
-const wanted = (plan: SidePlan) =>
-  `unnest(${plan.key.map((_, place) => `$${place + 1}::text::text[]`).join(', ')}) as w(${plan.key
-    .map((_, place) => `k${place}`)
-    .join(', ')})`
+/** Rows without a key are told apart by their hash. */
+const keyNames = ({ key, multiset }: SidePlan) => (multiset ? ['k0'] : key.map((_, place) => `k${place}`))
 
-const joined = (plan: SidePlan) => plan.key.map((column, place) => matches(column, 't', `w.k${place}`)).join(' and ')
+const wanted = (plan: SidePlan) =>
+  `unnest(${keyNames(plan)
+    .map((_, place) => `$${place + 1}::text::text[]`)
+    .join(', ')}) as w(${keyNames(plan).join(', ')})`
+
+const joined = (plan: SidePlan) =>
+  plan.multiset
+    ? `${rowHash(plan, 't')} = w.k0::int8`
+    : plan.key.map((column, place) => matches(column, 't', `w.k${place}`)).join(' and ')
 
 /** One parameter for each key column: the texts of that column, as an array. */
 export const keyParameters = (plan: SidePlan, keys: readonly Key[]): string[] =>
-  plan.key.map((_, place) => arrayText(keys.map((key) => key[place]!)))
+  keyNames(plan).map((_, place) => arrayText(keys.map((key) => key[place]!)))
 
 export const hashesSql = (plan: SidePlan): string =>
   `select d.* from ${wanted(plan)} join lateral (select ${keyAndHash(plan)} from ${rowsOf(plan)} where ${joined(plan)}) as d on true`
 
 export function fetchSql(plan: SidePlan): string {
-  const values = [...plan.key, ...plan.columns].map(({ name }, place) => `t.${quoted(name)}::text as v${place}`)
+  const values = [...plan.key, ...plan.columns].map((column, place) => `${printed(column, 't')} as v${place}`)
   const hashes = plan.columns.map((column, place) => `(${columnHash(column, plan.method, 't')})::text as h${place}`)
   return `select d.* from ${wanted(plan)} join lateral (
     select ${[keyAndHash(plan), ...values, ...hashes].join(', ')} from ${rowsOf(plan)} where ${joined(plan)}) as d on true`
@@ -63,7 +73,7 @@ export function fetchSql(plan: SidePlan): string {
 type Answer = Readonly<Record<string, string | null>>
 
 export const keyHashOf = (plan: SidePlan, row: Answer): KeyHash => ({
-  key: plan.key.map((_, place) => row[`k${place}`]!),
+  key: keyNames(plan).map((name) => row[name]!),
   hash: row.hash!,
 })
 

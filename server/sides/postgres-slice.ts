@@ -32,6 +32,12 @@ function bucketOf(plan: SidePlan, slice: Slice, cut: Cut): string {
     : `div(${key}::numeric - '${from}'::numeric, '${width}'::numeric)::int8`
 }
 
+/** The part of a range that is no larger than our largest integer: the other side's may be. Undefined when there is none. */
+function held(slice: Slice): Slice | undefined {
+  if (slice.kind === 'hash' || slice.to <= int8.max) return slice
+  return slice.from > int8.max ? undefined : { ...slice, to: int8.max }
+}
+
 function within(plan: SidePlan, slice: Slice): string {
   if (slice.kind === 'hash')
     return slice.parts === 1 ? 'true' : `(${keyHash(plan, 't')}) & ${slice.parts - 1} = ${slice.part}`
@@ -45,7 +51,9 @@ function within(plan: SidePlan, slice: Slice): string {
  * By an index it is one aggregate a bucket: the planner takes the number of groups of a GROUP BY for the number of keys,
  * and spills a large table to disk.
  */
-export function digestSql(plan: SidePlan, slice: Slice, cut: Cut): string {
+export function digestSql(plan: SidePlan, asked: Slice, cut: Cut): string {
+  const slice = held(asked)
+  if (!slice) return 'select null::text as answer'
   const hash = rowHash(plan, 't')
   const buckets =
     slice.kind === 'range' && cut.kind === 'range' && plan.walked
@@ -70,7 +78,9 @@ function walked(plan: SidePlan, { from, to }: Range, width: bigint, hash: string
 /** The key's canonical texts as `k0, k1, …` and the row's hash as `hash`. */
 export const keyAndHash = (plan: SidePlan): string =>
   [
-    ...plan.key.map((column, place) => `${canonical(column, 't')} as k${place}`),
+    ...(plan.multiset
+      ? [`(${rowHash(plan, 't')})::text as k0`]
+      : plan.key.map((column, place) => `${canonical(column, 't')} as k${place}`)),
     `(${rowHash(plan, 't')})::text as hash`,
   ].join(', ')
 
@@ -78,7 +88,9 @@ export const keyAndHash = (plan: SidePlan): string =>
  * Lists rows of buckets. Integer keys come as one text a bucket or few, `key,hash;…`, which is several times cheaper to
  * read than as many rows; other keys may hold any letter and come as rows of `keyAndHash`.
  */
-export function listSql(plan: SidePlan, slice: Slice, cut: Cut, buckets: readonly bigint[]): string {
+export function listSql(plan: SidePlan, asked: Slice, cut: Cut, buckets: readonly bigint[]): string {
+  const slice = held(asked)
+  if (!slice) return 'select null::text as answer where false'
   if (slice.kind === 'hash' || cut.kind === 'hash') {
     return `select ${keyAndHash(plan)} from ${rowsOf(plan)}
       where ${within(plan, slice)} and ${bucketOf(plan, slice, cut)} = any(${bigs(buckets)})`
@@ -109,7 +121,7 @@ function rangesOf(slice: Range, width: bigint, buckets: readonly bigint[]): { fr
     const to = end < slice.to ? end : slice.to
     const before = ranges.at(-1)
     if (before && before.to + 1n === from && to - before.from < width * joinedMax) before.to = to
-    else ranges.push({ from, to })
+    else if (from <= to) ranges.push({ from, to })
   }
   return ranges
 }

@@ -1,9 +1,11 @@
-import type { PendingQuery, Row, Sql } from 'postgres'
-import { postgresFault, type Postgres } from '../connect/postgres.ts'
+import type { Asker, Postgres, Transaction } from '../connect/postgres.ts'
 import { applyAll, scriptOf } from './postgres-apply.ts'
+import { changedSql, newestSql } from './postgres-changed.ts'
 import { describePostgres } from './postgres-describe.ts'
+import { explainSlice, likelyBounds } from './postgres-explain.ts'
 import { handshakeSql, quoted } from './postgres-hash.ts'
 import { fetchedRowOf, fetchSql, hashesSql, keyHashOf, keyParameters } from './postgres-rows.ts'
+import { activeSessions, numberOf, replicaLag } from './postgres-load.ts'
 import { digestSql, listSql, rowsOf } from './postgres-slice.ts'
 import type { Digest, KeyHash, Side, SidePlan, SliceReader } from './side.ts'
 
@@ -16,9 +18,8 @@ type Answer = Record<string, string | null>
 
 /** A table in PostgreSQL 11 or newer, or in the embedded one. Its native hash needs 14. */
 export function postgresSide(client: Postgres): Side {
-  const { sql, name } = client
-  const ask = <T extends Row>(text: string, parameters: string[], signal?: AbortSignal) =>
-    client.ask(sql.unsafe<T[]>(text, parameters), signal)
+  const { name } = client
+  const ask: Asker['ask'] = (...asked) => client.ask(...asked)
 
   const byKey = async <T>(
     text: string,
@@ -37,6 +38,8 @@ export function postgresSide(client: Postgres): Side {
 
   return {
     name,
+    // All connections to the embedded database are one session.
+    connections: client.embedded ? 1 : client.connections,
     describe: (ref, signal) => describePostgres(client, ref, signal),
 
     async handshake(signal) {
@@ -73,25 +76,8 @@ export function postgresSide(client: Postgres): Side {
 
     async snapshot<T>(work: (reader: SliceReader) => Promise<T>, signal?: AbortSignal): Promise<T> {
       // The embedded database is one session: a transaction of ours would make everybody else wait.
-      if (client.embedded) return work(readerOf(client, sql))
-      signal?.throwIfAborted()
-      // What the work throws is its own: only what the transaction itself throws is a fault of this side.
-      let own: { readonly thrown: unknown } | undefined
-      const outcome = await sql
-        .begin('isolation level repeatable read read only', (tx) =>
-          work(readerOf(client, tx)).then(
-            (value) => ({ value }),
-            (thrown: unknown) => {
-              own = { thrown }
-              throw thrown
-            },
-          ),
-        )
-        .catch((thrown: unknown) => {
-          signal?.throwIfAborted()
-          throw own ? own.thrown : postgresFault(name, thrown)
-        })
-      return outcome.value as T
+      if (client.embedded) return work(readerOf(client))
+      return client.transaction('isolation level repeatable read read only', (tx) => work(readerOf(tx, tx)), signal)
     },
 
     fetch(plan, keys, signal) {
@@ -102,41 +88,45 @@ export function postgresSide(client: Postgres): Side {
       return byKey(hashesSql(plan), plan, keys, (row) => keyHashOf(plan, row), signal)
     },
 
+    async newest(plan, column, signal) {
+      const [row] = await ask<{ newest: string | null }>(newestSql(plan, column), [], signal)
+      return row!.newest
+    },
+
+    async changed(plan, column, since, rowsMax, signal) {
+      const rows = await ask<Answer>(changedSql(plan, column, since, rowsMax), [], signal)
+      return rows.map((row) => plan.key.map((_, place) => row[`k${place}`]!))
+    },
+
     async apply(plan, changes, signal) {
       signal?.throwIfAborted()
       return applyAll(client.writable(), plan, changes)
     },
 
     script: scriptOf,
+    load: (of, signal) => (of === 'sessions' ? activeSessions : replicaLag)(name, ask, signal),
+    number: (text, signal) => numberOf(name, ask, text, signal),
+    explain: (plan, slice, cut, signal) => explainSlice(ask, plan, slice, cut, signal),
+    likelyBounds: (plan, signal) => likelyBounds(ask, plan, signal),
     traffic: () => client.traffic(),
   }
 }
 
 /** Slices are cut into statements with their numbers written in, so that the planner sees them. */
-function readerOf(client: Postgres, sql: Pick<Sql, 'unsafe'>): SliceReader {
+function readerOf(asker: Asker, tx?: Transaction): SliceReader {
   return {
     async digest(plan, slice, cut, signal) {
-      const asked = sql.unsafe<{ answer: string | null }[]>(digestSql(plan, slice, cut))
-      const [row] = await client.ask(asked, signal)
+      const [row] = await asker.ask<{ answer: string | null }>(digestSql(plan, slice, cut), [], signal)
       return row!.answer === null ? [] : row!.answer.split(';').map(digestOf)
     },
 
     async *list(plan, slice, cut, buckets, signal) {
-      const asked: PendingQuery<Answer[]> = sql.unsafe(listSql(plan, slice, cut, buckets))
+      const text = listSql(plan, slice, cut, buckets)
       const batch = (rows: readonly Answer[]): readonly KeyHash[] =>
         slice.kind === 'range' ? rows.flatMap(listedOf) : rows.map((row) => keyHashOf(plan, row))
       const atOnce = slice.kind === 'range' ? batchTexts : batchRows
-      // A cursor keeps a transaction open between batches, which the embedded database must not have.
-      if (client.embedded) return yield batch(await client.ask(asked, signal))
-      try {
-        for await (const rows of asked.cursor(atOnce)) {
-          signal?.throwIfAborted()
-          yield batch(rows)
-        }
-      } catch (thrown) {
-        signal?.throwIfAborted()
-        throw postgresFault(client.name, thrown)
-      }
+      if (!tx) return yield batch(await asker.ask<Answer>(text, [], signal))
+      for await (const rows of tx.stream<Answer>(text, atOnce, signal)) yield batch(rows)
     },
   }
 }

@@ -6,7 +6,20 @@ import type { Traffic } from '../connect/postgres.ts'
  * text the engine prints under pinned session settings.
  */
 export type ColumnClass =
-  'boolean' | 'integer' | 'numeric' | 'float' | 'text' | 'bytes' | 'uuid' | 'date' | 'timestamp' | 'json' | 'other'
+  | 'boolean'
+  | 'integer'
+  | 'numeric'
+  | 'float'
+  | 'text'
+  | 'bytes'
+  | 'bits'
+  | 'uuid'
+  | 'date'
+  | 'time'
+  | 'timestamp'
+  | 'interval'
+  | 'json'
+  | 'other'
 
 export interface Column {
   readonly name: string
@@ -16,15 +29,22 @@ export interface Column {
   readonly nullable: boolean
   /** Computed by the engine: compared, never written. */
   readonly generated: boolean
+  /** A row that is inserted without a value gets the next one of a sequence. */
   readonly identity: boolean
   /** The type without length or scale, as a cast is written: a value too long must fail, not be cut. */
   readonly cast: string
   /** Integers beyond 32 bits, numerics that may be infinite: both sides must hash them the long way. */
   readonly wide: boolean
+  /** Digits that the type fixes: after the point of a numeric, after the second of a time, of a bit string. */
+  readonly digits?: number | undefined
+  /** Text that is stored in another encoding than UTF-8. */
+  readonly recoded?: boolean | undefined
 }
 
 /** A table as its engine describes it. */
 export interface Table {
+  /** Tables of one engine print their values alike. */
+  readonly engine: 'postgres' | 'mysql'
   readonly ref: TableRef
   readonly columns: readonly Column[]
   /** Column lists that are unique and not null, the primary key first. */
@@ -40,6 +60,8 @@ export interface Table {
   readonly cascades: readonly string[]
   /** What our login may do: absent privileges are found at plan time, not half way. */
   readonly mayWrite: { readonly insert: boolean; readonly update: boolean; readonly delete: boolean }
+  /** What whoever compares this table should know, a sentence each. */
+  readonly notes?: readonly string[]
 }
 
 /** One compared column: its name and type on this side, and what both sides agreed on. */
@@ -50,6 +72,23 @@ export interface ComparedColumn {
   /** On either side: both must hash alike. */
   readonly nullable: boolean
   readonly wide: boolean
+  /** This side's own. */
+  readonly digits?: number | undefined
+  readonly recoded?: boolean | undefined
+  /** Both sides fix the same digits, and print them all. */
+  readonly even?: boolean | undefined
+  /** The other side is another engine: its values are not printed as ours are. */
+  readonly shared?: boolean | undefined
+  /** Digits after the point that count: numbers are rounded, half away from zero; times are cut. */
+  readonly precision?: number | undefined
+  readonly fold?: Fold | undefined
+}
+
+/** What of a text does not count. `case` folds A to Z in the database; other letters are left to whoever compares values. */
+interface Fold {
+  readonly case?: boolean | undefined
+  readonly trim?: boolean | undefined
+  readonly emptyAsNull?: boolean | undefined
 }
 
 /** What a side needs to know to read its table: this side's names, in the order both sides share. */
@@ -66,6 +105,8 @@ export interface SidePlan {
   readonly walked: boolean
   /** The key names at most one row. */
   readonly unique: boolean
+  /** There is no key: rows are told apart by their own hash, which takes its place as decimal text. */
+  readonly multiset?: boolean | undefined
   readonly method: 'native' | 'canonical'
 }
 
@@ -134,6 +175,17 @@ export type ApplyOutcome =
   | { readonly state: 'stale' }
   | { readonly state: 'failed'; readonly message: string; readonly early?: boolean; readonly unsure?: boolean }
 
+/** What the engine would do to read one slice, by its own account. */
+export interface Explained {
+  readonly statement: string
+  /** In the engine's own unit; null where it tells none. */
+  readonly cost: number | null
+  /** Rows of the table it expects to read; null where it tells none. */
+  readonly rows: number | null
+  /** The whole table would be read, whatever part of it was asked for. */
+  readonly scans: boolean
+}
+
 /** Reads of one side that belong to one slice. */
 export interface SliceReader {
   /** One statement: every bucket of the slice that has rows, in no order. Cost: one pass over the slice. */
@@ -152,6 +204,8 @@ export interface SliceReader {
 export interface Side {
   /** The connection's name: two sides of the same name share one client. */
   readonly name: string
+  /** Statements it runs at once, at most. */
+  readonly connections: number
   /** @throws Fault `thing_missing` naming what there is instead. */
   describe(ref: TableRef, signal?: AbortSignal): Promise<Table>
   /**
@@ -172,11 +226,40 @@ export interface Side {
   /** Like fetch, key and row hash only. */
   hashes(plan: SidePlan, keys: readonly Key[], signal?: AbortSignal): Promise<readonly KeyHash[]>
   /**
+   * The newest value of a column that every write moves forward, as text: of a time (`YYYY-MM-DD HH:MM:SS.ffffff` in UTC) at
+   * most what the server's clock shows. Null when no row has one. Whatever the plan's condition. Costs nothing with an index.
+   */
+  newest(plan: SidePlan, column: ComparedColumn, signal?: AbortSignal): Promise<string | null>
+  /**
+   * Keys of rows whose column is at `since` (as `newest` tells it) or past it, and of those where it is NULL; of all rows
+   * when it is null. Whatever the plan's condition: a row that left it was written too. At most `rowsMax`. With an index it
+   * costs what it finds, else a scan.
+   */
+  changed(
+    plan: SidePlan,
+    column: ComparedColumn,
+    since: string | null,
+    rowsMax: number,
+    signal?: AbortSignal,
+  ): Promise<readonly Key[]>
+  /**
    * Compare-and-set, one statement a row, each in a transaction of its own so that nobody else's work waits for a batch.
    * Never throws for a single row: its outcome says what happened. Outcomes come in the order of the changes.
    */
   apply(plan: SidePlan, changes: readonly Change[], signal?: AbortSignal): Promise<readonly ApplyOutcome[]>
   /** What `apply` would send for one change, as a statement a person can read and run. Sends nothing. */
   script(plan: SidePlan, change: Change): string
+  /**
+   * How busy the server is: sessions of others that are at work, or how far its replicas (or it, being one) are behind, in
+   * seconds; 0 when it has none, `Infinity` for one that is catching up and has no measure yet.
+   * @throws Fault `system_permission` when the login may not see it: what is hidden must not look like nothing.
+   */
+  load(of: 'sessions' | 'replica_lag', signal?: AbortSignal): Promise<number>
+  /** The first value that a statement of the user answers; null when that is NULL or nothing. @throws Fault when it is no number. */
+  number(sql: string, signal?: AbortSignal): Promise<number | null>
+  /** The digest of one slice as the engine would answer it: nothing is executed. */
+  explain(plan: SidePlan, slice: Slice, cut: Cut, signal?: AbortSignal): Promise<Explained>
+  /** As `bounds`, by the engine's statistics alone, and so not to be relied on; undefined when it has none. */
+  likelyBounds(plan: SidePlan, signal?: AbortSignal): Promise<{ from: bigint; to: bigint } | undefined>
   traffic(): Traffic
 }

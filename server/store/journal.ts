@@ -17,6 +17,7 @@ export function runJournal(db: Db, { run, pair }: { run: string; pair: string })
     async plan(planned) {
       await db.update(runs).set({ plan: planned }).where(eq(runs.id, run))
     },
+    keep: (ordinal, kept) => db.transaction((tx) => insertAll(tx, run, ordinal, kept)),
     async slice(result, kept) {
       await db.transaction(async (tx) => {
         const { ordinal, state } = result
@@ -24,10 +25,14 @@ export function runJournal(db: Db, { run, pair }: { run: string; pair: string })
           .insert(slices)
           .values({ runId: run, ordinal, state, result })
           .onConflictDoUpdate({ target: [slices.runId, slices.ordinal], set: { state, result, at: sql`now()` } })
-        await tx.delete(differences).where(and(eq(differences.runId, run), eq(differences.slice, ordinal)))
-        for (let from = 0; from < kept.length; from += batchRows) {
-          await insertJudged(tx, run, ordinal, kept.slice(from, from + batchRows))
-        }
+        if (state === 'unknown') await tx.delete(differences).where(ofSlices(run, [ordinal]))
+        await insertAll(tx, run, ordinal, kept)
+      })
+    },
+    async forget(ordinals) {
+      await db.transaction(async (tx) => {
+        await tx.delete(differences).where(ofSlices(run, ordinals))
+        await tx.delete(slices).where(and(eq(slices.runId, run), inArray(slices.ordinal, [...ordinals])))
       })
     },
     async guards(guards) {
@@ -79,12 +84,27 @@ async function recall(db: Db, run: string): Promise<Checkpoint | undefined> {
   const [row] = await db.select({ plan: runs.plan, comparedAt: runs.comparedAt }).from(runs).where(eq(runs.id, run))
   if (!row?.plan) return undefined
   const done = await db.select().from(slices).where(eq(slices.runId, run)).orderBy(asc(slices.ordinal))
-  const [kept] = await db.select({ rows: count() }).from(differences).where(eq(differences.runId, run))
+  const kept = await db
+    .select({ slice: differences.slice, rows: count() })
+    .from(differences)
+    .where(eq(differences.runId, run))
+    .groupBy(differences.slice)
+  const told = new Set(done.map(({ ordinal }) => ordinal))
   return {
     planned: row.plan,
     slices: done.map(({ result }) => result),
-    kept: kept?.rows ?? 0,
+    kept: kept.reduce((sum, { slice, rows }) => sum + (told.has(slice) ? rows : 0), 0),
+    begun: kept.flatMap(({ slice }) => (told.has(slice) ? [] : [slice])),
     compared: row.comparedAt !== null,
+  }
+}
+
+const ofSlices = (run: string, ordinals: readonly number[]) =>
+  and(eq(differences.runId, run), inArray(differences.slice, [...ordinals]))
+
+async function insertAll(tx: Tx, run: string, slice: number, judged: readonly Judged[]): Promise<void> {
+  for (let from = 0; from < judged.length; from += batchRows) {
+    await insertJudged(tx, run, slice, judged.slice(from, from + batchRows))
   }
 }
 

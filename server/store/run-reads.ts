@@ -1,10 +1,14 @@
-import { and, asc, count, desc, eq, gt, gte, inArray, sql } from 'drizzle-orm'
+import { and, asc, count, desc, eq, gte, inArray, sql } from 'drizzle-orm'
 import { alias } from 'drizzle-orm/pg-core'
+import { endsOf, remaining, sliceFrom, type Ends } from '../reconcile/intervals.ts'
 import type { SliceResult } from '../reconcile/records.ts'
-import { differenceOf, tally } from './journal.ts'
+import { tally } from './journal.ts'
+import { keySpace } from './key-space.ts'
 import type { Db } from './open.ts'
 import { storedRun, type StoredRun } from './runs.ts'
 import { corrections, decisions, differences, runs, slices } from './schema.ts'
+import { standingOf, toldRuns, walkedTotals } from './standing.ts'
+import { oldestVerified } from './verified.ts'
 
 // Written out: drizzle leaves the table off a column in a selected expression, and both tables have an "id".
 const states = sql<Record<string, number>>`(
@@ -40,7 +44,7 @@ export async function runDetail(db: Db, id: string) {
     .where(eq(decisions.runId, id))
     .groupBy(decisions.action)
   const parts = sliceRows(
-    run.plan?.slices ?? [],
+    run.plan,
     done.map((slice) => slice.result),
   )
   const kept = calls.reduce((sum, { rows }) => sum + rows, 0)
@@ -48,6 +52,7 @@ export async function runDetail(db: Db, id: string) {
   return {
     ...runRow(run, inStates),
     ...(plan ? { method: plan.method } : {}),
+    notes: plan?.notes ?? [],
     columns: plan?.columns.length ?? 0,
     inFlight: result?.inFlight ?? 0,
     unsettled: result?.unsettled ?? 0,
@@ -56,12 +61,12 @@ export async function runDetail(db: Db, id: string) {
     timingsMs: result?.timingsMs ?? {},
     progress: run.progress ?? {
       slicesDone: 0,
-      slicesTotal: plan?.slices.length ?? 0,
+      slicesTotal: parts.length,
       rowsDone: 0,
       rowsEstimate: plan?.rowsEstimate ?? 0,
     },
     slices: parts,
-    ...(plan?.strategy === 'range' ? { buckets: await keyBuckets(db, id, parts) } : {}),
+    ...(plan ? { space: plan.strategy, buckets: await keySpace(db, id, plan.strategy, parts) } : {}),
     kept: { items: kept, truncated: result?.truncated ?? false },
     guards: run.guards ?? [],
     corrections: inStates,
@@ -73,49 +78,15 @@ export async function runDetail(db: Db, id: string) {
 
 const none = { missing: 0, extra: 0, changed: 0 }
 
-function sliceRows(planned: readonly { ordinal: number; from: string; to: string }[], done: readonly SliceResult[]) {
-  const byOrdinal = new Map(done.map((slice) => [slice.ordinal, slice]))
-  return planned.map(({ ordinal, from, to }) => {
-    const slice = byOrdinal.get(ordinal)
-    return slice ?? { ordinal, from, to, state: 'pending' as const, counts: none, unsettled: 0 }
+/** What was told of each part of the key space, and what is pending, in the order of the keys. */
+function sliceRows(plan: StoredRun['plan'], done: readonly SliceResult[]) {
+  if (!plan?.intervals) return done
+  const read = (ends: Ends) => sliceFrom(plan.strategy, ends)
+  const left = remaining(plan.intervals.map(read), done.map(read)).map((slice, place) => {
+    const ordinal = done.length + place
+    return { ordinal, ...endsOf(slice), state: 'pending' as const, counts: none, unsettled: 0 }
   })
-}
-
-/** Parts of the key space a strip shows. */
-const bucketsMax = 120
-
-/**
- * Where in a range of integer keys the kept differences lie, in at most 120 parts of equal width. A part is as well known
- * as the slice it begins in.
- */
-async function keyBuckets(db: Db, run: string, slices: ReturnType<typeof sliceRows>) {
-  const [first, last] = [slices[0], slices.at(-1)]
-  if (!first || !last) return []
-  const from = BigInt(first.from)
-  const span = BigInt(last.to) - from + 1n
-  const parts = span < BigInt(bucketsMax) ? span : BigInt(bucketsMax)
-  const edge = (part: bigint) => from + (span * part) / parts
-  const key = sql`(${differences.key} ->> 0)::numeric`
-  const part = sql<string>`floor((${key} - ${String(from)}::numeric) * ${String(parts)}::numeric / ${String(span)}::numeric)::text`
-  const found = await db
-    .select({ part, kind: differences.kind, rows: count() })
-    .from(differences)
-    .where(eq(differences.runId, run))
-    .groupBy(sql`1`, differences.kind)
-  return Array.from({ length: Number(parts) }, (_, index) => {
-    const start = edge(BigInt(index))
-    const slice = slices.findLast((one) => BigInt(one.from) <= start) ?? first
-    const of = (kind: Kind) => found.find((one) => Number(one.part) === index && one.kind === kind)?.rows ?? 0
-    const counts = { missing: of('missing'), extra: of('extra'), changed: of('changed') }
-    const differing = counts.missing + counts.extra + counts.changed > 0
-    const compared = slice.state === 'verified' || slice.state === 'differing'
-    return {
-      from: String(start),
-      to: String(edge(BigInt(index + 1)) - 1n),
-      state: compared ? (differing ? ('differing' as const) : ('verified' as const)) : slice.state,
-      counts,
-    }
-  })
+  return [...done, ...left].toSorted((one, other) => (BigInt(one.from) < BigInt(other.from) ? -1 : 1))
 }
 
 function runRow(run: StoredRun, inStates: Readonly<Partial<Record<string, number>>>) {
@@ -126,12 +97,16 @@ function runRow(run: StoredRun, inStates: Readonly<Partial<Record<string, number
     pipeline: run.pipelineId,
     state: run.state,
     step: run.step,
-    mode: run.mode as 'full' | 'incremental' | 'sample',
+    mode: run.mode,
+    // Runs of older versions say nothing of it: they compared everything.
+    ...(result?.coverage ? { coverage: result.coverage } : {}),
     trigger: run.trigger,
     requestedBy: run.requestedBy,
     createdAt: run.createdAt,
     ...(run.startedAt ? { startedAt: run.startedAt } : {}),
     ...(run.endedAt ? { endedAt: run.endedAt } : {}),
+    ...(run.pausedBy && run.pausedAt ? { paused: { by: run.pausedBy, at: run.pausedAt } } : {}),
+    ...waitingOf(run),
     ...(run.verdict ? { verdict: run.verdict } : {}),
     ...(result ? { rows: result.rows, counts: result.differences } : {}),
     ...(result?.matchRatio == null ? {} : { matchRatio: result.matchRatio }),
@@ -140,52 +115,18 @@ function runRow(run: StoredRun, inStates: Readonly<Partial<Record<string, number
   }
 }
 
-type Kind = 'missing' | 'extra' | 'changed'
-
-const selectDifferences = (db: Db) =>
-  db
-    .select({ difference: differences, decision: decisions.decision, correction: corrections })
-    .from(differences)
-    .leftJoin(decisions, and(eq(decisions.runId, differences.runId), eq(decisions.id, differences.id)))
-    .leftJoin(corrections, and(eq(corrections.runId, differences.runId), eq(corrections.id, differences.id)))
-    .$dynamic()
-
-/** One page of kept differences, in the order they were found. */
-export async function differencePage(db: Db, run: string, page: { offset: number; limit: number; kind?: Kind }) {
-  const which = and(eq(differences.runId, run), ...(page.kind ? [eq(differences.kind, page.kind)] : []))
-  const [total] = await db.select({ rows: count() }).from(differences).where(which)
-  const rows = await selectDifferences(db)
-    .where(which)
-    .orderBy(asc(differences.found))
-    .offset(page.offset)
-    .limit(page.limit)
-  return { total: total?.rows ?? 0, rows: rows.map(differenceRow) }
-}
-
-const batchRows = 500
-
-/** Every kept difference, in batches, each a statement of its own. */
-export async function* allDifferences(db: Db, run: string) {
-  let after = -1n
-  while (true) {
-    const rows = await selectDifferences(db)
-      .where(and(eq(differences.runId, run), gt(differences.found, after)))
-      .orderBy(asc(differences.found))
-      .limit(batchRows)
-    if (rows.length === 0) return
-    after = rows.at(-1)!.difference.found
-    yield rows.map(differenceRow)
+function waitingOf({ state, pausedBy, pausedAt, progress }: StoredRun) {
+  const waiting = progress?.waiting
+  if (state === 'queued' && pausedBy && pausedAt) {
+    return { waiting: { reason: 'paused' as const, why: `Paused by ${pausedBy}.`, since: pausedAt } }
   }
+  if (!waiting || state !== 'running') return {}
+  const { reason, why, sinceMs, untilMs } = waiting
+  const until = untilMs === undefined ? {} : { until: new Date(untilMs) }
+  return { waiting: { reason, why, since: new Date(sinceMs), ...until } }
 }
 
-const differenceRow = (row: Awaited<ReturnType<ReturnType<typeof selectDifferences>['execute']>>[number]) => ({
-  id: row.difference.id,
-  difference: differenceOf(row.difference),
-  ...(row.decision ? { decision: row.decision } : {}),
-  ...(row.correction ? { state: row.correction.state } : {}),
-  ...(row.correction?.message ? { message: row.correction.message } : {}),
-  ...(row.correction?.decidedBy ? { decidedBy: row.correction.decidedBy } : {}),
-})
+type Kind = 'missing' | 'extra' | 'changed'
 
 /**
  * How the copies stand since a run has written: what it found, less what it tried to correct, plus what its look at those
@@ -200,16 +141,21 @@ function asItIsNow(run: StoredRun, corrected: readonly { run: string; kind: Kind
     return Math.max(0, result.differences[kind] - gone) + result.after![kind]
   }
   const counts = { missing: left('missing'), extra: left('extra'), changed: left('changed') }
-  const keys = result.rows.source + result.differences.extra
+  const keys = result.coverage?.keys ?? result.rows.source + result.differences.extra
   const differing = counts.missing + counts.extra + counts.changed
   return { ...row, counts, ...(keys > 0 ? { matchRatio: (keys - differing) / keys } : {}) }
 }
+
+const mapped = <K extends string, T, U>(lists: Readonly<Record<K, readonly T[]>>, of: (one: T) => U) =>
+  // The keys are those of the lists.
+  Object.fromEntries(Object.entries<readonly T[]>(lists).map(([name, list]) => [name, list.map(of)])) as Record<K, U[]>
 
 /** What is known of every pair over all its runs. A fixed few statements, whatever the number of pairs. */
 export async function pairTotals(db: Db) {
   const latest = (which: ReturnType<typeof sql>) =>
     db.selectDistinctOn([runs.pairId]).from(runs).where(which).orderBy(runs.pairId, desc(runs.createdAt))
-  const told = await latest(sql`${runs.verdict} in ('match', 'drift')`)
+  const told = await toldRuns(db)
+  const toldIds = Object.values(told).flatMap((rows) => rows.map(({ id }) => id))
   const running = await latest(sql`${runs.state} in ('running', 'applying')`)
   const waiting = await latest(sql`${runs.state} = 'waiting'`)
   const started = await db
@@ -239,16 +185,17 @@ export async function pairTotals(db: Db) {
     .where(
       and(
         inArray(corrections.state, ['applied', 'stale', 'failed', 'interrupted']),
-        inArray(
-          corrections.runId,
-          told.map(({ id }) => id),
-        ),
+        inArray(corrections.runId, toldIds),
       ),
     )
     .groupBy(differences.runId, differences.kind)
   return {
-    told: told.map((run) => asItIsNow(run, corrected)),
-    running: running.map(({ id, pairId, progress }) => ({ run: id, pair: pairId, progress })),
+    told: standingOf(
+      mapped(told, (run) => asItIsNow(run, corrected)),
+      await walkedTotals(db),
+    ),
+    verified: await oldestVerified(db),
+    running: running.map((run) => ({ run: run.id, pair: run.pairId, progress: run.progress, ...waitingOf(run) })),
     waiting: waiting.map(({ id, pairId }) => ({ run: id, pair: pairId })),
     started: started.map(({ lastStartAt, ...row }) => ({
       ...row,

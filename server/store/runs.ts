@@ -1,10 +1,12 @@
-import { and, asc, eq, inArray, isNull, lt, or, sql } from 'drizzle-orm'
+import { and, asc, eq, inArray, isNotNull, isNull, lt, or, sql } from 'drizzle-orm'
+import type { Mode } from '../reconcile/mode.ts'
 import type { RunProgress, RunResult } from '../reconcile/run.ts'
 import { Fault } from '../fault.ts'
 import type { Db } from './open.ts'
-import { corrections, runs } from './schema.ts'
+import { corrections, runs, type StoredRun } from './schema.ts'
+import { noteVerified } from './verified.ts'
 
-export type StoredRun = typeof runs.$inferSelect
+export type { StoredRun }
 export type RunState = StoredRun['state']
 type RunTrigger = StoredRun['trigger']
 
@@ -12,7 +14,8 @@ export interface RunRequest {
   readonly id: string
   readonly pair: string
   readonly pipeline: string
-  readonly mode: string
+  readonly mode: Mode
+  readonly seed?: string
   readonly trigger: RunTrigger
   readonly requestedBy: string
   /** Approve what it finds right away, in the name of whoever asked. */
@@ -24,20 +27,28 @@ export interface RunRequest {
 const unfinished = ['queued', 'running', 'applying'] as const
 
 /**
- * Notes that a run is wanted. Undefined when the occasion already has one.
+ * Notes that a run is wanted. Undefined when the occasion already has one, or one that waits will do the same.
  * @throws Fault `conflict` naming the run of this pair that is under way.
  */
 export async function requestRun(db: Db, request: RunRequest): Promise<string | undefined> {
   return db.transaction(async (tx) => {
     // Two requests at once must not both find the pair idle.
     await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${request.pair}, 8420))`)
-    const [busy] = await tx
-      .select({ id: runs.id, trigger: runs.trigger })
+    const open = await tx
+      .select({ id: runs.id, state: runs.state, mode: runs.mode, pausedBy: runs.pausedBy })
       .from(runs)
       .where(and(eq(runs.pairId, request.pair), inArray(runs.state, [...unfinished])))
+    const [busy] = open
+    // A run that takes longer than its schedule must not leave a queue behind: what waits will do what was asked for.
+    const enough = open.some(
+      ({ state, mode }) =>
+        request.mode === 'scrub' || (state === 'queued' && (mode === request.mode || mode === 'full')),
+    )
+    if (enough && request.occasion) return undefined
     if (busy && !request.occasion) {
-      throw new Fault('conflict', `${request.pair} is being reconciled already, by run ${busy.id}.`, {
-        hint: 'Wait for that run, or cancel it.',
+      const paused = busy.pausedBy === null ? '' : `, which ${busy.pausedBy} has paused`
+      throw new Fault('conflict', `${request.pair} is being reconciled already, by run ${busy.id}${paused}.`, {
+        hint: paused ? 'Resume that run, or cancel it.' : 'Wait for that run, or cancel it.',
       })
     }
     const rows = await tx
@@ -49,6 +60,7 @@ export async function requestRun(db: Db, request: RunRequest): Promise<string | 
         state: 'queued',
         step: 'plan',
         mode: request.mode,
+        seed: request.seed ?? null,
         trigger: request.trigger,
         requestedBy: request.requestedBy,
         apply: request.apply ?? false,
@@ -70,6 +82,7 @@ export async function claimRun(db: Db, run: string, owner: string, leaseMs: numb
     .set({
       leaseOwner: owner,
       leaseUntil: inMs(leaseMs),
+      notBefore: null,
       state: sql`case when ${runs.state} = 'queued' then 'running' else ${runs.state} end`,
       startedAt: sql`coalesce(${runs.startedAt}, now())`,
     })
@@ -78,21 +91,32 @@ export async function claimRun(db: Db, run: string, owner: string, leaseMs: numb
         eq(runs.id, run),
         inArray(runs.state, [...unfinished]),
         // Not even its owner takes it twice: a process works several runs at once, and a job may come double.
-        or(isNull(runs.leaseUntil), lt(runs.leaseUntil, sql`now()`)),
+        free(),
         // One run of a pair at a time, however many were asked for.
         sql`not exists (select from ${runs} as other where other.pair_id = ${runs.pairId} and other.id <> ${runs.id}
-          and other.state in ('running', 'applying') and other.lease_until > now())`,
+          and other.state in ('running', 'applying') and (other.lease_until > now() or other.created_at < ${runs.createdAt}
+            and (other.paused_by is not null or other.not_before > now())))`,
       ),
     )
     .returning()
   return claimed
 }
 
+/** Nobody works on it and nobody holds it back; one that is to be cancelled is taken to be ended. */
+const free = () =>
+  and(
+    or(isNull(runs.leaseUntil), lt(runs.leaseUntil, sql`now()`)),
+    or(
+      isNotNull(runs.cancelBy),
+      and(isNull(runs.pausedBy), or(isNull(runs.notBefore), lt(runs.notBefore, sql`now()`))),
+    ),
+  )
+
 const inMs = (ms: number) => sql`now() + make_interval(secs => ${ms / 1000}::float8)`
 
-export type Renewal = { readonly held: boolean; readonly cancelBy?: string }
+export type Renewal = { readonly held: boolean; readonly cancelBy?: string; readonly pausedBy?: string }
 
-/** Renews the lease and notes how far the run is; says who wants it cancelled, if anybody. */
+/** Renews the lease and notes how far the run is; says who wants it cancelled or paused, if anybody. */
 export async function renewRun(
   db: Db,
   run: string,
@@ -104,8 +128,10 @@ export async function renewRun(
     .update(runs)
     .set({ leaseUntil: inMs(leaseMs), ...(progress ? { progress, step: progress.step } : {}) })
     .where(and(eq(runs.id, run), eq(runs.leaseOwner, owner), inArray(runs.state, [...unfinished])))
-    .returning({ cancelBy: runs.cancelBy })
-  return row ? { held: true, ...(row.cancelBy ? { cancelBy: row.cancelBy } : {}) } : { held: false }
+    .returning({ cancelBy: runs.cancelBy, pausedBy: runs.pausedBy })
+  if (!row) return { held: false }
+  const { cancelBy, pausedBy } = row
+  return { held: true, ...(cancelBy ? { cancelBy } : {}), ...(pausedBy ? { pausedBy } : {}) }
 }
 
 type Ending =
@@ -136,14 +162,16 @@ export async function endRun(db: Db, run: string, owner: string, ending: Ending)
       .set({
         ...outcome,
         ...{ state: more ? 'applying' : ending.state, step, endedAt: sql`now()` },
-        ...{ leaseOwner: null, leaseUntil: null, cancelBy: null },
-        progress: sql`jsonb_set(coalesce(${runs.progress}, '{}'), '{step}', to_jsonb(${step}::text))`,
+        ...{ leaseOwner: null, leaseUntil: null, cancelBy: null, pausedBy: null, pausedAt: null, notBefore: null },
+        progress: sql`jsonb_set(coalesce(${runs.progress}, '{}') - 'waiting', '{step}', to_jsonb(${step}::text))`,
       })
       .where(eq(runs.id, run))
     if ('fault' in ending) await giveUp(tx, before)
+    // Only the first time: one that goes on to write what was approved later has compared nothing again.
+    if (result && !before.result) await noteVerified(tx, before, result)
     return { ...before, compared: result !== undefined, more }
   })
-  if (ended?.compared) await supersede(db, { run, pair: ended.pairId, createdAt: ended.createdAt })
+  if (ended?.compared) await supersede(db, ended)
   return ended?.more ?? false
 }
 
@@ -192,23 +220,31 @@ function wholeResult(result: RunResult, before: RunResult | undefined): RunResul
 
 /**
  * Takes back what older runs of a pair still propose: a newer look at the same rows is what a person should decide about.
+ * After a sample or a scrub only about the keys it found differing itself: of the others it has not looked at most.
  * In one transaction, each with its audit.
  */
-async function supersede(db: Db, newer: { run: string; pair: string; createdAt: Date }): Promise<void> {
+async function supersede(db: Db, newer: StoredRun): Promise<void> {
   const older = sql`
-    select id from runs where pair_id = ${newer.pair} and id <> ${newer.run} and state = 'waiting'
+    select id from runs where pair_id = ${newer.pairId} and id <> ${newer.id} and state = 'waiting'
       and created_at < ${newer.createdAt.toISOString()}::timestamptz`
-  const message = `Run ${newer.run} has compared these rows again.`
+  const again =
+    newer.mode === 'full' || newer.mode === 'incremental'
+      ? sql`true`
+      : sql`exists (select from differences as old join differences as new on new.run_id = ${newer.id} and new.key = old.key
+          where old.run_id = c.run_id and old.id = c.id)`
+  const message = `Run ${newer.id} has compared these rows again.`
   await db.transaction(async (tx) => {
     await tx.execute(sql`
       with gone as (
         update corrections as c set state = 'rejected', message = ${message}, decided_by = 'a newer run', updated_at = now()
-        where c.state = 'proposed' and c.run_id in (${older}) returning c.run_id, c.id)
+        where c.state = 'proposed' and c.run_id in (${older}) and ${again} returning c.run_id, c.id)
       insert into audits (run_id, pair_id, correction_id, key, event, actor, detail)
-      select gone.run_id, ${newer.pair}, gone.id, d.key, 'rejected', 'a newer run',
+      select gone.run_id, ${newer.pairId}, gone.id, d.key, 'rejected', 'a newer run',
         jsonb_build_object('reason', ${message}::text)
       from gone join differences as d on d.run_id = gone.run_id and d.id = gone.id`)
-    await tx.execute(sql`update runs set state = 'done' where id in (${older})`)
+    await tx.execute(sql`
+      update runs set state = 'done' where id in (${older})
+        and not exists (select from corrections as c where c.run_id = runs.id and c.state = 'proposed')`)
   })
 }
 
@@ -235,7 +271,10 @@ export async function cancelRun(db: Db, run: string, actor: string): Promise<voi
   const fault = { code: 'cancelled', message: `Cancelled by ${actor}.`, hint: 'Start another run when it is wanted.' }
   const queued = await db
     .update(runs)
-    .set({ state: 'cancelled', step: 'done', endedAt: sql`now()`, verdict: 'unknown', fault })
+    .set({
+      ...{ state: 'cancelled', step: 'done', endedAt: sql`now()`, verdict: 'unknown', fault },
+      ...{ pausedBy: null, pausedAt: null },
+    })
     .where(and(eq(runs.id, run), eq(runs.state, 'queued')))
     .returning({ id: runs.id })
   if (queued.length > 0) return
@@ -260,7 +299,7 @@ export async function runsToWork(db: Db, max: number): Promise<readonly { id: st
   return db
     .select({ id: runs.id, state: runs.state })
     .from(runs)
-    .where(and(inArray(runs.state, [...unfinished]), or(isNull(runs.leaseUntil), lt(runs.leaseUntil, sql`now()`))))
+    .where(and(inArray(runs.state, [...unfinished]), free()))
     .orderBy(asc(runs.createdAt))
     .limit(max)
 }

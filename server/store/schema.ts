@@ -9,6 +9,7 @@ import {
   index,
   integer,
   jsonb,
+  numeric,
   pgTable,
   primaryKey,
   text,
@@ -18,6 +19,7 @@ import {
 } from 'drizzle-orm/pg-core'
 import type { AlertState } from '../evaluate/alert.ts'
 import type { Planned } from '../reconcile/journal.ts'
+import { modes } from '../reconcile/mode.ts'
 import type { Decision, Guard, SliceResult } from '../reconcile/records.ts'
 import type { RunProgress, RunResult } from '../reconcile/run.ts'
 
@@ -173,7 +175,9 @@ export const runs = pgTable(
     pipelineId: text('pipeline_id').notNull(),
     state: text('state', { enum: runStates }).notNull(),
     step: text('step').notNull(),
-    mode: text('mode').notNull(),
+    mode: text('mode', { enum: modes }).notNull(),
+    /** What a sample is drawn by, to draw the same again; its own id when null. */
+    seed: text('seed'),
     trigger: text('trigger', { enum: ['schedule', 'dashboard', 'api', 'cli'] }).notNull(),
     requestedBy: text('requested_by').notNull(),
     /** The local minute a schedule was due: a second process that finds it due too changes nothing. */
@@ -186,6 +190,11 @@ export const runs = pgTable(
     leaseOwner: text('lease_owner'),
     leaseUntil: instant('lease_until'),
     cancelBy: text('cancel_by'),
+    /** Held back by a person: nobody takes it before it is resumed. */
+    pausedBy: text('paused_by'),
+    pausedAt: instant('paused_at'),
+    /** When its time window opens: nobody takes it before. */
+    notBefore: instant('not_before'),
     verdict: text('verdict', { enum: ['match', 'drift', 'unknown'] }),
     plan: jsonb('plan').$type<Planned>(),
     /** Set once every slice was compared and its corrections are opened: nothing is compared again. */
@@ -204,6 +213,8 @@ export const runs = pgTable(
   ],
 )
 
+export type StoredRun = typeof runs.$inferSelect
+
 /** A checkpoint per part of the key space: what is here is not read again when a killed run goes on. */
 export const slices = pgTable(
   'slices',
@@ -217,6 +228,30 @@ export const slices = pgTable(
     at: instant('at').notNull().defaultNow(),
   },
   (table) => [primaryKey({ columns: [table.runId, table.ordinal] })],
+)
+
+/**
+ * When each part of the key space of a pair was last compared, and what was found: both ends included, never overlapping.
+ * What was never compared has no row.
+ */
+export const verified = pgTable(
+  'verified',
+  {
+    pairId: text('pair_id').notNull(),
+    from: numeric('from_key').notNull(),
+    to: numeric('to_key').notNull(),
+    /** Of the plan: what was compared in another way, or by another key, is not verified any more. */
+    plan: text('plan').notNull(),
+    /** When the run that read it began. */
+    at: instant('at').notNull(),
+    runId: uuid('run_id').notNull(),
+    rowsSource: bigint('rows_source', { mode: 'number' }).notNull(),
+    rowsTarget: bigint('rows_target', { mode: 'number' }).notNull(),
+    missing: bigint('missing', { mode: 'number' }).notNull(),
+    extra: bigint('extra', { mode: 'number' }).notNull(),
+    changed: bigint('changed', { mode: 'number' }).notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.pairId, table.from] })],
 )
 
 /** A row that differs, kept with both sides up to the pair's `keep`. Its id is stable when its slice is read again. */

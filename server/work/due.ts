@@ -16,6 +16,12 @@ export function nextDue(schedule: string, timezone: string, after: Date): Due | 
   return at ? { at, occasion: localMinute(at, timezone) } : undefined
 }
 
+/** The next time something is due that comes round every so often, at the same times in every process. */
+export function nextEvery(everyMs: number, after: Date): Due {
+  const at = new Date((Math.floor(after.getTime() / everyMs) + 1) * everyMs)
+  return { at, occasion: at.toISOString() }
+}
+
 function localMinute(at: Date, timezone: string): string {
   const parts = new Intl.DateTimeFormat('en-CA', {
     timeZone: timezone,

@@ -1,7 +1,10 @@
 import { Fault, sentenceOf } from '../fault.ts'
 import type { Journal } from '../reconcile/journal.ts'
+import type { Mode } from '../reconcile/mode.ts'
+import { openPace, type Waiting } from '../reconcile/pace.ts'
 import type { PairSpec } from '../reconcile/pair.ts'
 import type { RunInput, RunProgress, RunResult, RunVerbs } from '../reconcile/run.ts'
+import type { Scope } from '../reconcile/scope.ts'
 import type { Side } from '../sides/side.ts'
 
 /** A run this process has taken. */
@@ -11,6 +14,11 @@ export interface Claimed {
   readonly pipelineId: string
   readonly apply: boolean
   readonly requestedBy: string
+  readonly mode: Mode
+  /** What a sample is drawn by; its id when null. */
+  readonly seed: string | null
+  /** Who wants it cancelled, if anybody did before it was taken. */
+  readonly cancelBy: string | null
 }
 
 /** What the config says of a pair now, its sides opened. */
@@ -37,17 +45,25 @@ export interface RunnerSteps {
     run: string,
     leaseMs: number,
     progress: RunProgress | undefined,
-  ): Promise<{ readonly held: boolean; readonly cancelBy?: string }>
+  ): Promise<{ readonly held: boolean; readonly cancelBy?: string; readonly pausedBy?: string }>
   /** True when more was approved while it wrote: the run is to be taken again. */
   end(run: string, ending: Ending): Promise<boolean>
   /** Lets go of a run in the middle: another process goes on at once. */
   release(run: string): Promise<void>
+  /** Lets go of a run that will not go on before then; without a time, before it is resumed. */
+  park(run: string, parked: { readonly progress: RunProgress | undefined; readonly until?: Date }): Promise<void>
   /** @throws Fault when the config no longer has the pair. */
   pair(id: string): OpenPair
   journal(run: string, pair: string): Journal
+  /** What it is to compare, with what is remembered of earlier runs. */
+  scope(run: Claimed): Promise<Scope>
   reconcile(input: RunInput): Promise<RunResult>
   /** Called after every renewal and at the end. */
   changed(run: Claimed, ended: boolean): void
+  /** Called when a run begins to wait, when the reason changes, and with undefined when it goes on. */
+  waits?(run: Claimed, waiting: Waiting | undefined): void
+  /** Epoch milliseconds, for time windows. */
+  now(): number
   /** Calls back every `ms` until the returned function is called. */
   every(ms: number, callback: () => void): () => void
   complain(message: string, cause: unknown): void
@@ -57,8 +73,20 @@ export interface RunnerSteps {
 const leaseMs = 15_000
 const renewEveryMs = 1_000
 
+/** What is being compared gets this long to finish before a run that waits for long is let go of. */
+const parkAfterMs = 5_000
+/** A window that opens sooner is waited for. */
+const parkForMs = 60_000
+
 class Cancelled extends Error {}
 class LeaseLost extends Error {}
+class Parked extends Error {
+  readonly until: Date | undefined
+  constructor({ why, untilMs }: Waiting) {
+    super(why)
+    this.until = untilMs === undefined ? undefined : new Date(untilMs)
+  }
+}
 
 /**
  * Works one run from where its checkpoint stands to its end: a new one from the plan on, a killed one from its first
@@ -76,28 +104,40 @@ export async function workRun(id: string, steps: RunnerSteps, shutdown: AbortSig
   const lease = keepLease(run, steps, stop)
   let ending: Ending | undefined
   try {
-    ending = await concluded(run, steps, stop.signal, lease.note)
+    if (run.cancelBy !== null) throw new Cancelled(run.cancelBy)
+    ending = await concluded(run, steps, stop.signal, lease)
   } catch (thrown) {
-    if (!shutdown.aborted && !(thrown instanceof LeaseLost)) ending = endingOf(thrown, steps)
+    const parked = stop.signal.reason instanceof Parked || stop.signal.reason instanceof LeaseLost
+    if (!shutdown.aborted && !parked) ending = endingOf(thrown, steps)
   } finally {
     lease.stop()
     shutdown.removeEventListener('abort', onShutdown)
   }
-  const more = ending ? await steps.end(id, ending) : await steps.release(id)
+  const more = ending ? await steps.end(id, ending) : await letGo(id, steps, lease.progress(), stop.signal.reason)
   steps.changed(run, ending !== undefined)
   if (more) await workRun(id, steps, shutdown)
 }
 
-async function concluded(
-  run: Claimed,
-  steps: RunnerSteps,
-  signal: AbortSignal,
-  progress: (progress: RunProgress) => void,
-): Promise<Ending> {
+async function letGo(id: string, steps: RunnerSteps, progress: RunProgress | undefined, why: unknown): Promise<void> {
+  if (!(why instanceof Parked)) return steps.release(id)
+  await steps.park(id, { progress, ...(why.until ? { until: why.until } : {}) })
+}
+
+async function concluded(run: Claimed, steps: RunnerSteps, signal: AbortSignal, lease: Lease): Promise<Ending> {
   const { spec, source, target, verbs } = steps.pair(run.pairId)
   const auto = spec.corrections.mode === 'auto' ? 'the config (mode auto)' : undefined
   const approvedBy = run.apply ? run.requestedBy : auto
   const journal = steps.journal(run.id, run.pairId)
+  const pace = openPace({
+    limits: spec.pace,
+    timezone: spec.timezone,
+    sides: { source, target },
+    now: steps.now,
+    sleep: verbs.sleep,
+    pausedBy: lease.pausedBy,
+    told: lease.waits,
+  })
+  lease.parks((waiting) => pace.underWay() === 0 && steps.now() - waiting.sinceMs >= parkAfterMs)
   const result = await steps.reconcile({
     pair: spec,
     source,
@@ -105,22 +145,40 @@ async function concluded(
     journal,
     verbs,
     signal,
-    progress,
+    scope: await steps.scope(run),
+    progress: lease.note,
+    pace,
     ...(approvedBy ? { approvedBy } : {}),
   })
   return { state: (result.corrections.proposed ?? 0) > 0 ? 'waiting' : 'done', result }
 }
 
-/** Renews the lease until stopped, and stops the run when it is lost or somebody wants it cancelled. */
-function keepLease(run: Claimed, steps: RunnerSteps, stop: AbortController) {
+interface Lease {
+  note(progress: RunProgress): void
+  waits(waiting: Waiting | undefined): void
+  pausedBy(): string | undefined
+  /** Says whether a run that waits is at rest, so that it may be let go of. */
+  parks(atRest: (waiting: Waiting) => boolean): void
+  progress(): RunProgress | undefined
+  stop(): void
+}
+
+/** Renews the lease until stopped, and stops the run when it is lost, will wait for long, or is to be cancelled. */
+function keepLease(run: Claimed, steps: RunnerSteps, stop: AbortController): Lease {
   let newest: RunProgress | undefined
+  let waiting: Waiting | undefined
+  let paused: string | undefined
+  let atRest: (waiting: Waiting) => boolean = () => false
   let heldAt = performance.now()
+  const progress = () => newest && { ...newest, ...(waiting ? { waiting } : {}) }
   const renew = async () => {
     try {
-      const { held, cancelBy } = await steps.renew(run.id, leaseMs, newest)
+      const { held, cancelBy, pausedBy } = await steps.renew(run.id, leaseMs, progress())
       if (!held) return stop.abort(new LeaseLost('the lease of this run was lost'))
       heldAt = performance.now()
+      paused = pausedBy
       if (cancelBy) stop.abort(new Cancelled(cancelBy))
+      else if (waiting && willLast(waiting, steps.now()) && atRest(waiting)) stop.abort(new Parked(waiting))
       steps.changed(run, false)
     } catch (cause) {
       steps.complain(`The lease of run ${run.id} could not be renewed.`, cause)
@@ -129,8 +187,21 @@ function keepLease(run: Claimed, steps: RunnerSteps, stop: AbortController) {
     }
   }
   const stopTimer = steps.every(renewEveryMs, () => void renew())
-  return { note: (progress: RunProgress) => void (newest = progress), stop: stopTimer }
+  return {
+    note: (progress) => void (newest = progress),
+    waits(now) {
+      waiting = now
+      steps.waits?.(run, now)
+    },
+    pausedBy: () => paused,
+    parks: (rest) => void (atRest = rest),
+    progress,
+    stop: stopTimer,
+  }
 }
+
+const willLast = ({ reason, untilMs }: Waiting, nowMs: number) =>
+  reason === 'paused' || (reason === 'window' && untilMs !== undefined && untilMs - nowMs > parkForMs)
 
 function endingOf(thrown: unknown, steps: RunnerSteps): Ending {
   if (thrown instanceof Cancelled) {

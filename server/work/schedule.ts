@@ -1,15 +1,18 @@
 import { randomUUID } from 'node:crypto'
 import { schedule as tick } from 'node-cron'
-import { nextDue } from './due.ts'
+import type { Mode } from '../reconcile/mode.ts'
+import { nextDue, nextEvery } from './due.ts'
 
 /** A pair that runs by the clock. */
-export interface Scheduled {
+export type Scheduled = {
   readonly pair: string
-  readonly schedule: string
-  readonly timezone: string
-}
+  readonly mode: Mode
+  /** Tells schedules of one pair apart; absent for its main one. */
+  readonly beside?: string
+} & ({ readonly schedule: string; readonly timezone: string } | { readonly everyMs: number })
 
 interface StoredDue {
+  /** The pair; `pair/beside` for one of its schedules beside the main one. */
   readonly pairId: string
   readonly schedule: string
   readonly at: Date
@@ -21,11 +24,16 @@ export interface ScheduleSteps {
   /** Moves a due time on; with `was`, only if it is still that. False: another process has been quicker. */
   setDue(due: StoredDue, was?: Date): Promise<boolean>
   keepDues(pairs: readonly string[]): Promise<void>
-  /** Queues a run; a second one for the same pair and occasion changes nothing. */
-  requestRun(run: { id: string; pair: string; occasion: string }): Promise<void>
+  /**
+   * Queues a run; a second one for the same pair and occasion changes nothing, nor does one that would only do what another
+   * that waits will do.
+   */
+  requestRun(run: { id: string; pair: string; mode: Mode; occasion: string }): Promise<void>
   now(): Date
   complain(message: string, cause: unknown): void
 }
+
+const nameOf = ({ pair, beside }: Scheduled) => (beside ? `${pair}/${beside}` : pair)
 
 const everyFiveSeconds = '*/5 * * * * *'
 
@@ -50,21 +58,25 @@ export function startSchedule(scheduled: () => readonly Scheduled[], steps: Sche
 /** One look at the clock: notes what is new in the config, queues what is due, forgets what is gone. */
 export async function turnSchedule(scheduled: readonly Scheduled[], steps: ScheduleSteps): Promise<void> {
   const known = new Map((await steps.dues()).map((due) => [due.pairId, due]))
-  const gone = [...known.keys()].some((pair) => !scheduled.some((wanted) => wanted.pair === pair))
-  if (gone) await steps.keepDues(scheduled.map(({ pair }) => pair))
+  const names = scheduled.map(nameOf)
+  if ([...known.keys()].some((name) => !names.includes(name))) await steps.keepDues(names)
 
   const now = steps.now()
-  for (const { pair, schedule, timezone } of scheduled) {
-    const due = known.get(pair)
-    const text = `${schedule} ${timezone}`
-    const after = nextDue(schedule, timezone, now)
+  for (const wanted of scheduled) {
+    const { pair, mode, beside } = wanted
+    const name = nameOf(wanted)
+    const due = known.get(name)
+    const every = 'everyMs' in wanted
+    const text = every ? `every ${wanted.everyMs} ms` : `${wanted.schedule} ${wanted.timezone}`
+    const after = every ? nextEvery(wanted.everyMs, now) : nextDue(wanted.schedule, wanted.timezone, now)
     if (!after) continue
-    const next = { pairId: pair, schedule: text, ...after }
+    const next = { pairId: name, schedule: text, ...after }
     if (due?.schedule !== text) {
       await steps.setDue(next)
     } else if (due.at <= now) {
       // First the run, which its occasion keeps single, then the due time: a crash in between repeats nothing and loses nothing.
-      await steps.requestRun({ id: randomUUID(), pair, occasion: due.occasion })
+      const occasion = beside ? `${beside} ${due.occasion}` : due.occasion
+      await steps.requestRun({ id: randomUUID(), pair, mode, occasion })
       await steps.setDue(next, due.at)
     }
   }

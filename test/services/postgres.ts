@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import postgres from 'postgres'
 import { account, program } from './debian.ts'
-import { answering, freePort, startProcess } from './process.ts'
+import { answering, eventually, freePort, startProcess } from './process.ts'
 import { once, owe, owed, scratchFolder } from './run.ts'
 
 const run = promisify(execFile)
@@ -38,11 +38,25 @@ export async function postgresServer(): Promise<PostgresServer> {
 /** Finds or starts the shared server, which setup.ts does before the clock of any test runs. */
 export const prepare = (): Promise<string> => once('postgres', findPostgres)
 
+export interface OwnPostgres extends PostgresServer {
+  /** Ends it at once, as a crash does: nobody is told goodbye. What was committed is there when it is started again. */
+  crash(): Promise<void>
+  start(): Promise<void>
+  stop(): Promise<void>
+}
+
 /** A PostgreSQL of the test's own, for tests that change its settings or stop it. Takes about a second. */
-export async function ownPostgres(
+export async function ownPostgres(settings: Readonly<Record<string, string>> = {}): Promise<OwnPostgres> {
+  const { url, crash, start, stop } = await startPostgres({ settings, shared: false })
+  return { ...serverAt(url), crash, start, stop }
+}
+
+/** A streaming replica of a PostgreSQL of the test's own, as it is now. Takes about two seconds. */
+export async function replicaOf(
+  primary: PostgresServer,
   settings: Readonly<Record<string, string>> = {},
 ): Promise<PostgresServer & { stop(): Promise<void> }> {
-  const { url, stop } = await startPostgres({ settings, shared: false })
+  const { url, stop } = await startPostgres({ settings, shared: false, primary: primary.url('postgres') })
   return { ...serverAt(url), stop }
 }
 
@@ -73,7 +87,14 @@ async function unfit(url: string): Promise<string | undefined> {
   }
 }
 
-async function startPostgres({ settings, shared }: { settings: Readonly<Record<string, string>>; shared: boolean }) {
+interface Start {
+  readonly settings: Readonly<Record<string, string>>
+  readonly shared: boolean
+  /** The address of the server it is to be a replica of. */
+  readonly primary?: string
+}
+
+async function startPostgres({ settings, shared, primary }: Start) {
   const initdb = await program({ binary: 'initdb', package: 'postgresql', folders: debianFolders })
   // PostgreSQL refuses to run as root; its Debian package brings the user that it runs as.
   const user = process.getuid?.() === 0 ? ((await account('postgres')) ?? (await account('nobody'))) : undefined
@@ -83,7 +104,9 @@ async function startPostgres({ settings, shared }: { settings: Readonly<Record<s
   await mkdir(data, { mode: 0o700 })
   if (user) await chown(data, user.uid, user.gid)
   const shape = ['--auth=trust', '--username=postgres', '--encoding=UTF8', '--locale=C.UTF-8', '--no-sync']
-  await run(initdb, [...shape, '--pgdata', data], { ...user, cwd: '/' })
+  const copying = ['--write-recovery-conf', '--checkpoint=fast', '--no-sync', '--dbname', primary ?? '']
+  const [command, how] = primary ? [join(initdb, '..', 'pg_basebackup'), copying] : [initdb, shape]
+  await run(command, [...how, '--pgdata', data], { ...user, cwd: '/' })
 
   const port = await freePort()
   const all = {
@@ -97,18 +120,32 @@ async function startPostgres({ settings, shared }: { settings: Readonly<Record<s
     full_page_writes: 'off',
     ...settings,
   }
-  const running = await startProcess({
-    command: join(initdb, '..', 'postgres'),
-    args: ['-D', data, ...Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
-    log: join(folder, 'log'),
-    user,
-    // Fast shutdown: SIGTERM would wait for every client to leave.
-    stopSignal: 'SIGINT',
-    shared,
-  })
   const url = `postgres://postgres@127.0.0.1:${port}/postgres`
-  await answering('PostgreSQL', running, async () => !(await unfit(url)))
-  return { url, stop: running.stop }
+  const launch = async () => {
+    const started = await startProcess({
+      command: join(initdb, '..', 'postgres'),
+      args: ['-D', data, ...Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
+      log: join(folder, 'log'),
+      user,
+      // Fast shutdown: SIGTERM would wait for every client to leave.
+      stopSignal: 'SIGINT',
+      shared,
+    })
+    await answering('PostgreSQL', started, async () => !(await unfit(url)))
+    return started
+  }
+  let running = await launch()
+  return {
+    url,
+    async crash() {
+      await running.kill('SIGQUIT')
+      await eventually('PostgreSQL to end', async () => running.ended())
+    },
+    async start() {
+      running = await launch()
+    },
+    stop: () => running.stop(),
+  }
 }
 
 /** Newest first: /usr/lib/postgresql/17/bin before 15's. */

@@ -76,7 +76,7 @@ async function take(path: string): Promise<boolean> {
   }
 }
 
-type Debt = 'process' | 'database'
+type Debt = 'process' | 'database' | 'mariadb'
 
 /** Remembers something that this run made and must undo at its end; returns how to forget it. */
 export async function owe(kind: Debt, name: string, detail = ''): Promise<() => Promise<void>> {
