@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { createMetrics } from '../server/expose/metrics.ts'
+import { readingName } from '../server/expose/metrics-probe.ts'
 import { ago, alertStandingOf, checkOf, hopOf, now, pairStanding, pipelineOf, snapshotOf } from './expose-world.ts'
 import { exposedIn, selectorsOf } from './promql.ts'
 import { promtool, startPrometheus, type Prometheus } from './services/prometheus.ts'
@@ -92,6 +93,34 @@ describe('what is shipped for Prometheus and Grafana', async () => {
       // A counter of what has never happened has no series to show its labels on.
       if (known.length > fromPrometheus.labels.length) expect(known).toEqual(expect.arrayContaining([...labels]))
     }
+  })
+
+  /** What is drawn by another name, or is there for joining, or only says what the config says. */
+  const undrawn = [
+    ...['tallyman_build_info', 'tallyman_rule_info', 'tallyman_probe_info', 'tallyman_lag_method_info'],
+    ...['tallyman_source_records_total', 'tallyman_target_records_total'],
+    ...['tallyman_probe_runs_total', 'tallyman_probe_last_run_timestamp_seconds', 'tallyman_probe_interval_seconds'],
+    'tallyman_probe_run_duration_seconds',
+  ]
+  const readings = pipelineOf().checks.flatMap(({ probe, metrics: told }) =>
+    Object.keys(told).map((metric) => readingName(probe, metric)),
+  )
+  const metrics = [...text.matchAll(/^# TYPE (tallyman_\w+)/gm)].flatMap(([, name]) =>
+    readings.includes(name!) ? [] : [name!],
+  )
+  const drawn = new Set(
+    panels.flatMap(({ targets = [] }) => targets.flatMap(({ expr }) => selectorsOf(expr).map(({ metric }) => metric))),
+  )
+
+  it.each(metrics.filter((name) => !undrawn.includes(name)))('draws %s', (name) => {
+    expect(drawn).toContain(name)
+  })
+
+  it('leaves out nothing that reconciling tells', () => {
+    const told = metrics.filter((name) => /_(reconcile|drift|corrections?|oldest_unverified)_/.test(name))
+    expect(told.length).toBeGreaterThan(14)
+    expect(told.filter((name) => undrawn.includes(name))).toEqual([])
+    expect(undrawn.filter((name) => !metrics.includes(name))).toEqual([])
   })
 
   it('passes the check of Prometheus for metrics', async () => {
