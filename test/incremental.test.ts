@@ -5,22 +5,28 @@ import type { PairInput } from '../server/reconcile/pair.ts'
 import type { RunInput } from '../server/reconcile/run.ts'
 import { baseOf, before, partOf, type Base } from '../server/reconcile/scope.ts'
 import type { Side } from '../server/sides/side.ts'
-import { inWords, run, twoCopies, type Copy, type TwoCopies } from './two-copies.ts'
+import type { OwnPlace } from './places.ts'
+import { routes, words, type Ends } from './routes.ts'
+import { inWords, run } from './two-copies.ts'
 
-let copies: TwoCopies
-beforeAll(async () => void (copies = await twoCopies()))
-afterAll(() => copies.drop())
+let copies: Ends
+const fill = async () => {
+  for (const place of [copies.source, copies.target]) {
+    const { time, minutesAgo, series } = words[place.engine]
+    await place.run([
+      'drop table if exists t',
+      `create table t (id int primary key, a varchar(40), updated_at ${time} not null)`,
+      'create index t_written on t (updated_at)',
+      `insert into t select i, concat('a', i), ${minutesAgo('60 * (501 - i)')} from ${series(1, 500)}`,
+    ])
+  }
+}
 
-beforeEach(async () => {
-  const table = `drop table if exists t; create table t (id int primary key, a text, updated_at timestamptz not null);
-    create index on t (updated_at); insert into t select i, 'a' || i, clock_timestamp() - (501 - i) * interval '1 h' from generate_series(1, 500) i`
-  await copies.source.sql.unsafe(table)
-  await copies.target.sql.unsafe(table)
-})
-
-const both = (text: string) => Promise.all([source(text), target(text)])
-const source = (text: string) => copies.source.sql.unsafe(text)
-const target = (text: string) => copies.target.sql.unsafe(text)
+/** Runs one statement, in which `now` is what its server's clock shows. */
+const on = (place: OwnPlace, text: string) => place.run([text.replaceAll(/\bnow\b/g, words[place.engine].now)])
+const source = (text: string) => on(copies.source, text)
+const target = (text: string) => on(copies.target, text)
+const nameOf = (side: 'source' | 'target') => `${side}.${copies[side].schema}.t`
 
 const pair: Omit<PairInput, 'id'> = {
   source: { table: 'source.t' },
@@ -48,10 +54,13 @@ const wordsOf = ({ journal }: Ran) =>
     .map(({ difference }) => inWords(difference))
     .toSorted()
 
-const now = 'clock_timestamp()'
 const whyFull = ({ result }: Ran) => result.notes.filter((note) => note.startsWith('Compared in full'))
 
-describe('an incremental run', () => {
+describe.each(routes)('an incremental run, $title', ({ open }) => {
+  beforeAll(async () => void (copies = await open()))
+  afterAll(() => copies.drop())
+  beforeEach(fill)
+
   it('compares in full the first time, and says why', async () => {
     await target(`update t set a = 'x' where id = 7`)
     const first = await since(undefined)
@@ -66,9 +75,9 @@ describe('an incremental run', () => {
   it('looks only at what was written since, on either side, and at what differed before', async () => {
     await target(`update t set a = 'old' where id in (7, 8)`)
     const base = await after(await full())
-    await source(`update t set a = 'new', updated_at = ${now} where id between 100 and 119`)
-    await target(`update t set a = 'new', updated_at = ${now} where id between 100 and 109`)
-    await target(`update t set a = 'by hand', updated_at = ${now} where id = 300`)
+    await source(`update t set a = 'new', updated_at = now where id between 100 and 119`)
+    await target(`update t set a = 'new', updated_at = now where id between 100 and 109`)
+    await target(`update t set a = 'by hand', updated_at = now where id = 300`)
     await target(`update t set a = 'a8' where id = 8`)
     const second = await since(base)
     expect(wordsOf(second)).toEqual(
@@ -90,9 +99,12 @@ describe('an incremental run', () => {
   it('agrees with a full run, run after run, as long as writes touch the column and rows stay', async () => {
     const { whole, chance, pick } = seededRandom(20)
     const id = () => 1 + whole(600)
-    const write = (copy: Copy, key: number, text: string) =>
-      copy.sql.unsafe(`insert into t values (${key}, '${text}', ${now})
-        on conflict (id) do update set a = excluded.a, updated_at = excluded.updated_at`)
+    const upsert = {
+      postgres: 'on conflict (id) do update set a = excluded.a, updated_at = excluded.updated_at',
+      mysql: 'on duplicate key update a = values(a), updated_at = values(updated_at)',
+    }
+    const write = (place: OwnPlace, key: number, text: string) =>
+      on(place, `insert into t values (${key}, '${text}', now) ${upsert[place.engine]}`)
     let base = await after(await full())
     for (let round = 0; round < 25; round++) {
       for (let writes = whole(12); writes > 0; writes--) {
@@ -130,45 +142,49 @@ describe('an incremental run', () => {
   })
 
   it('finds a row that was stamped before the last run and committed after it', async () => {
-    const writer = await copies.source.sql.reserve()
-    await writer`begin`
-    await writer`update t set a = 'late', updated_at = clock_timestamp() where id = 9`
-    await source(`update t set updated_at = ${now} where id = 10`)
+    const writer = await copies.source.another()
+    await writer.run('begin')
+    await writer.run(`update t set a = 'late', updated_at = ${words[copies.source.engine].now} where id = 9`)
+    await source(`update t set updated_at = now where id = 10`)
     const base = await after(await full())
-    await writer`commit`
-    writer.release()
+    await writer.run('commit')
+    await writer.end()
     expect(wordsOf(await since(base))).toEqual(['changed 9 a'])
   })
 
   it('sees a row that left the condition of the pair', async () => {
     const kept = { ...pair, source: { table: 'source.t', where: `a <> 'gone'` } }
     const base = await after(await full(kept))
-    await source(`update t set a = 'gone', updated_at = ${now} where id = 11`)
+    await source(`update t set a = 'gone', updated_at = now where id = 11`)
     expect(wordsOf(await since(base, kept))).toEqual(['extra 11'])
   })
 
   it('is not blinded by one row from the future', async () => {
     await source(`update t set updated_at = '9999-12-31' where id = 1`)
-    await source(`update t set updated_at = 'infinity' where id = 2`)
+    const never = copies.source.engine === 'mysql' ? '9999-12-31 23:59:59.999999' : 'infinity'
+    await source(`update t set updated_at = '${never}' where id = 2`)
     const base = await after(await full())
-    await source(`update t set a = 'new', updated_at = ${now} where id = 12`)
+    await source(`update t set a = 'new', updated_at = now where id = 12`)
     expect(wordsOf(await since(base))).toEqual(['changed 12 a'])
   })
 
   it('compares rows without a time in every run', async () => {
-    await both('alter table t alter updated_at drop not null')
+    for (const place of [copies.source, copies.target]) {
+      const nullable = { postgres: 'alter updated_at drop not null', mysql: 'modify updated_at datetime(6)' }
+      await place.run([`alter table t ${nullable[place.engine]}`])
+    }
     const base = await after(await full())
     await source(`update t set a = 'new', updated_at = null where id = 13`)
     const second = await since(base)
     expect(wordsOf(second)).toEqual(['changed 13 a'])
     expect(second.result.notes).toContain(
-      'updated_at of source.public.t may be NULL: rows without it are compared in every incremental run.',
+      `updated_at of ${nameOf('source')} may be NULL: rows without it are compared in every incremental run.`,
     )
   })
 
   it('goes by a number that grows, and by another column in the target', async () => {
-    await source(`alter table t add version bigint; update t set version = id - 300`)
-    await target(`alter table t add revision int not null default 5; create index on t (revision)`)
+    await copies.source.run(['alter table t add version bigint', 'update t set version = id - 300'])
+    await copies.target.run(['alter table t add revision int not null default 5', 'create index r on t (revision)'])
     const numbered = {
       ...pair,
       exclude: ['updated_at', 'version'],
@@ -181,13 +197,13 @@ describe('an incremental run', () => {
     // Every row of the target has its newest number, so that all of them are looked at.
     expect(second.result.rows.target).toBe(500)
     expect(second.result.notes).toContain(
-      'version of source.public.t has no index: what was written lately costs a scan to find.',
+      `version of ${nameOf('source')} has no index: what was written lately costs a scan to find.`,
     )
   })
 
   it('goes on from what is left of it when it is interrupted', async () => {
     const base = await after(await full())
-    await source(`update t set a = 'new', updated_at = ${now} where id <= 40`)
+    await source(`update t set a = 'new', updated_at = now where id <= 40`)
     const stop = new AbortController()
     const failing: Side = {
       ...copies.target.side,
@@ -200,13 +216,17 @@ describe('an incremental run', () => {
     const scope = { mode: 'incremental', base } as const
     const broken = { source: copies.source, target: { side: failing } }
     await expect(run(broken, pair, { scope, journal, signal: stop.signal })).rejects.toThrow('killed')
-    await source(`update t set a = 'newer', updated_at = ${now} where id = 41`)
+    await source(`update t set a = 'newer', updated_at = now where id = 41`)
     const { result } = await run(copies, pair, { scope, journal })
     expect(result).toMatchObject({ verdict: 'drift', differences: { changed: 41 }, coverage: { mode: 'incremental' } })
   })
 })
 
-describe('an incremental run that cannot go on from the last one', () => {
+describe.each(routes)('an incremental run that cannot go on from the last one, $title', ({ open }) => {
+  beforeAll(async () => void (copies = await open()))
+  afterAll(() => copies.drop())
+  beforeEach(fill)
+
   const cases: readonly (readonly [string, (base: Base) => Partial<Base>, string])[] = [
     ['kept too few differences', () => ({ found: 30, kept: 10 }), 'the last verified run kept 10 of 30 differences'],
     ['noted no watermark', () => ({ watermark: undefined as never }), 'the last verified run noted no watermark'],
@@ -244,20 +264,20 @@ describe('an incremental run that cannot go on from the last one', () => {
   })
 
   const refused: readonly (readonly [Partial<PairInput>, string, string])[] = [
-    [{ incremental: { column: 'updated' } }, 'source.public.t has no column updated.', 'It has id, a, updated_at.'],
+    [{ incremental: { column: 'updated' } }, 'SOURCE has no column updated.', 'It has id, a, updated_at.'],
     [
       { incremental: { column: 'updated_at', targetColumn: 'synced_at' } },
-      'target.public.t has no column synced_at.',
+      'TARGET has no column synced_at.',
       'It has id, a, updated_at.',
     ],
     [
       { incremental: { column: 'a' } },
-      'a of source.public.t is text: it does not tell what was written lately.',
+      'a of SOURCE is TEXT: it does not tell what was written lately.',
       'Name a timestamp, or a whole number that grows over the whole table, in incremental of pair.',
     ],
     [
       { incremental: { column: 'updated_at', overlap: 5 } },
-      'The overlap of pair does not go with updated_at (timestamp with time zone) and updated_at (timestamp with time zone).',
+      'The overlap of pair does not go with updated_at (SOURCE TIME) and updated_at (TARGET TIME).',
       'Write a time such as 10m for timestamps, a count such as 1000 for whole numbers.',
     ],
     [
@@ -267,7 +287,14 @@ describe('an incremental run that cannot go on from the last one', () => {
     ],
   ]
   it.each(refused)('refuses what its config cannot mean: %j', async (more, message, hint) => {
-    await expect(since(undefined, { ...pair, ...more })).rejects.toMatchObject({ message, hint })
+    const time = { postgres: 'timestamp with time zone', mysql: 'datetime(6)' }
+    const said = message
+      .replace('SOURCE TIME', time[copies.source.engine])
+      .replace('TARGET TIME', time[copies.target.engine])
+      .replace('SOURCE', nameOf('source'))
+      .replace('TARGET', nameOf('target'))
+      .replace('TEXT', { postgres: 'character varying(40)', mysql: 'varchar(40)' }[copies.source.engine])
+    await expect(since(undefined, { ...pair, ...more })).rejects.toMatchObject({ message: said, hint })
   })
 })
 

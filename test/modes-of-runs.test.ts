@@ -8,33 +8,25 @@ import { pairTotals } from '../server/store/run-reads.ts'
 import { requestRun, storedRun } from '../server/store/runs.ts'
 import { workRun } from '../server/work/runner.ts'
 import { postgresServer, type TestDatabase } from './services/postgres.ts'
-import { steadyVerbs, twoCopies, type TwoCopies } from './two-copies.ts'
+import { routes, words, type Ends } from './routes.ts'
+import { steadyVerbs } from './two-copies.ts'
 
-let copies: TwoCopies
+let copies: Ends
 let database: TestDatabase
 let store: Store
 beforeAll(async () => {
-  copies = await twoCopies()
   database = await (await postgresServer()).createDatabase('store')
   store = await openStore(database.url)
 })
 afterAll(async () => {
   await store?.close()
   await database?.drop()
-  await copies.drop()
 })
 
 let pair: string
-beforeEach(async () => {
-  pair = `p-${randomUUID()}`
-  const table = `drop table if exists t; create table t (id int primary key, a text, updated_at timestamptz not null);
-    create index on t (updated_at); insert into t select i, 'a' || i, clock_timestamp() - (2001 - i) * interval '1 min'
-    from generate_series(1, 2000) i; analyze t`
-  await copies.source.sql.unsafe(table)
-  await copies.target.sql.unsafe(table)
-})
-const target = (text: string) => copies.target.sql.unsafe(text)
-const source = (text: string) => copies.source.sql.unsafe(text)
+beforeEach(() => void (pair = `p-${randomUUID()}`))
+const target = (text: string) => copies.target.run([text])
+const source = (text: string) => copies.source.run([text])
 
 /** Runs a pair as a worker does, and tells how it ended. */
 async function worked(mode: Mode, more: Partial<PairInput> = {}) {
@@ -76,7 +68,22 @@ const standing = async () => {
   }
 }
 
-describe('the runs of a pair in the store', () => {
+describe.each(routes)('the runs of a pair in the store, $title', ({ open }) => {
+  beforeAll(async () => void (copies = await open()))
+  afterAll(() => copies.drop())
+  beforeEach(async () => {
+    for (const place of [copies.source, copies.target]) {
+      const { minutesAgo, time, series, analyze } = words[place.engine]
+      await place.run([
+        'drop table if exists t',
+        `create table t (id int primary key, a varchar(40), updated_at ${time} not null)`,
+        'create index t_written on t (updated_at)',
+        `insert into t select i, concat('a', i), ${minutesAgo('2001 - i')} from ${series(1, 2000)}`,
+        analyze,
+      ])
+    }
+  })
+
   it('go on from the last one that told everything, with what partial ones found since', async () => {
     const first = await worked('incremental')
     expect(first.result!.coverage.mode).toBe('full')
@@ -101,7 +108,7 @@ describe('the runs of a pair in the store', () => {
     expect((await standing()).unverified).toEqual(full.startedAt)
     const scrub = await worked('scrub')
     expect((await standing()).unverified).toEqual(scrub.startedAt)
-    await copies.source.sql`insert into t values (3000, 'new', now())`
+    await source(`insert into t values (3000, 'new', ${words[copies.source.engine].now})`)
     await worked('scrub')
     expect((await standing()).verdict).toBe('drift')
   })
@@ -121,7 +128,7 @@ describe('the runs of a pair in the store', () => {
     expect(full.state).toBe('waiting')
     await worked('sample', { corrections, sample: { share: 0.001 } })
     expect((await storedRun(store.db, full.id))!.state).toBe('waiting')
-    await source(`update t set updated_at = clock_timestamp() where id = 7`)
+    await source(`update t set updated_at = ${words[copies.source.engine].now} where id = 7`)
     const small = await worked('incremental', { corrections })
     expect(small.result!.corrections).toEqual({ proposed: 2 })
     expect((await storedRun(store.db, full.id))!.state).toBe('done')

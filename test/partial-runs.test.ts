@@ -7,18 +7,22 @@ import type { RunInput } from '../server/reconcile/run.ts'
 import type { Scope, Verified } from '../server/reconcile/scope.ts'
 import { sliceFrom } from '../server/reconcile/intervals.ts'
 import { walked } from '../server/reconcile/walk.ts'
-import { inWords, run, steadyVerbs, twoCopies, type TwoCopies } from './two-copies.ts'
+import { routes, words, type Ends } from './routes.ts'
+import { inWords, run, steadyVerbs } from './two-copies.ts'
 
-let copies: TwoCopies
-beforeAll(async () => void (copies = await twoCopies()))
-afterAll(() => copies.drop())
-beforeEach(async () => {
-  const table = `drop table if exists t; create table t (id int primary key, a text);
-    insert into t select i, 'a' || i from generate_series(1, 20000) i; analyze t`
-  await copies.source.sql.unsafe(table)
-  await copies.target.sql.unsafe(table)
-})
-const target = (text: string) => copies.target.sql.unsafe(text)
+let copies: Ends
+const fill = async () => {
+  for (const place of [copies.source, copies.target]) {
+    const { series, analyze } = words[place.engine]
+    await place.run([
+      'drop table if exists t',
+      'create table t (id int primary key, a varchar(40))',
+      `insert into t select i, concat('a', i) from ${series(1, 20_000)}`,
+      analyze,
+    ])
+  }
+}
+const target = (text: string) => copies.target.run([text])
 const pair: Omit<PairInput, 'id'> = { source: { table: 'source.t' }, target: { table: 'target.t' }, key: ['id'] }
 
 type Ran = Awaited<ReturnType<typeof run>>
@@ -28,7 +32,11 @@ const wordsOf = ({ journal }: Ran) =>
     .map(({ difference }) => inWords(difference))
     .toSorted()
 
-describe('a sample', () => {
+describe.each(routes)('a sample, $title', ({ open }) => {
+  beforeAll(async () => void (copies = await open()))
+  afterAll(() => copies.drop())
+  beforeEach(fill)
+
   const sample = (seed: string, share: number, more: Partial<PairInput> = {}) =>
     run(copies, { ...pair, ...more, sample: { share } }, { scope: { mode: 'sample', seed } })
 
@@ -48,11 +56,14 @@ describe('a sample', () => {
     const corrections = { mode: 'auto', limit: { rows: 10_000, ratio: 1, deletes: 0 } } as const
     const { result } = await sample('s', 0.1, { corrections })
     expect(result.corrections).toEqual({ applied: 200 })
-    expect(await target(`select count(*)::int as left from t where a = 'x'`)).toEqual([{ left: 1_800 }])
+    const [left] = await copies.target.ask(`select count(*) as n from t where a = 'x'`)
+    expect(Number(left!['n'])).toBe(1_800)
   })
 
   it('takes parts of keys that are no numbers', async () => {
-    for (const { sql } of [copies.source, copies.target]) await sql`alter table t alter id type text`
+    for (const place of [copies.source, copies.target]) {
+      await place.run([`alter table t ${place.engine === 'mysql' ? 'modify id varchar(20)' : 'alter id type text'}`])
+    }
     const { result } = await sample('s', 0.25)
     expect(result.coverage).toMatchObject({ mode: 'sample', share: 0.25 })
     expect(result.rows.source).toBeGreaterThan(4_000)
@@ -95,7 +106,11 @@ function walker(spec: Omit<PairInput, 'id'>) {
   }
 }
 
-describe('a scrub', () => {
+describe.each(routes)('a scrub, $title', ({ open }) => {
+  beforeAll(async () => void (copies = await open()))
+  afterAll(() => copies.drop())
+  beforeEach(fill)
+
   const little = { ...pair, slice: { rows: 1_000, target: '1h' }, scrub: { budget: '3s' } } as const
 
   it('compares a part each time, all of it in turn, and what was longest ago first', async () => {
@@ -125,8 +140,10 @@ describe('a scrub', () => {
     const { scrub } = walker({ ...little, scrub: { budget: '1h' } })
     const first = await scrub()
     expect(first.result).toMatchObject({ verdict: 'match', coverage: { share: 1, says: 'all rows' } })
-    await copies.source.sql`insert into t select i, 'new' from generate_series(20001, 20100) i`
-    await copies.source.sql`insert into t values (-5, 'new')`
+    await copies.source.run([
+      `insert into t select i, 'new' from ${words[copies.source.engine].series(20_001, 20_100)}`,
+      `insert into t values (-5, 'new')`,
+    ])
     const { result } = await scrub()
     expect(result.slices.slice(0, 2).map(({ from, to }) => [from, to])).toEqual([
       ['-5', '0'],

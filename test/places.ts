@@ -13,6 +13,12 @@ import type { Place } from './worlds.ts'
 
 export interface OwnPlace extends Place {
   readonly url: string
+  /** The default database or schema of its tables. */
+  readonly schema: string
+  /** Another session. */
+  another(): Promise<{ run(statement: string): Promise<unknown>; end(): Promise<unknown> }>
+  /** The rows of one statement. */
+  ask(statement: string): Promise<Record<string, unknown>[]>
   drop(): Promise<void>
 }
 
@@ -25,8 +31,15 @@ export async function postgresPlace(name: string): Promise<OwnPlace> {
   return {
     url: database.url,
     engine: 'postgres',
+    schema: 'public',
     side: openSide(client),
     run: (statements) => sql.unsafe(statements.join('; ')),
+    ask: (statement) => sql.unsafe(statement),
+    async another() {
+      const one = postgres(database.url, { max: 1, onnotice() {} })
+      const session = await one.reserve()
+      return { run: (statement) => session.unsafe(statement), end: () => one.end({ timeout: 1 }) }
+    },
     async drop() {
       await Promise.all([client.close(), sql.end({ timeout: 1 })])
       await database.drop()
@@ -45,8 +58,11 @@ export async function embeddedPlace(name: string): Promise<OwnPlace> {
   return {
     url: embedded.url,
     engine: 'postgres',
+    schema: 'public',
     side: openSide(client),
     run: (statements) => sql.unsafe(statements.join('; ')),
+    ask: (statement) => sql.unsafe(statement),
+    another: () => Promise.reject(new Error('The embedded database has one session.')),
     async drop() {
       await Promise.all([client.close(), sql.end({ timeout: 1 })])
       await embedded.close()
@@ -64,8 +80,14 @@ export async function mariadbPlace(name: string): Promise<OwnPlace> {
   return {
     url: database.url,
     engine: 'mysql',
+    schema: database.name,
     side: openSide(client),
     run: (statements) => admin.query(statements.join('; ')),
+    async another() {
+      const one = await createConnection({ uri: database.url })
+      return { run: (statement) => one.query(statement), end: () => one.end() }
+    },
+    ask: async (statement) => (await admin.query(statement))[0] as Record<string, unknown>[],
     async drop() {
       await Promise.all([client.close(), admin.end()])
       await database.drop()
