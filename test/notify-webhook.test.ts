@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { channelSchema } from '../server/notify/channel.ts'
-import type { Notice } from '../server/notify/notice.ts'
+import { comparedOf, type Compared, type Notice } from '../server/notify/notice.ts'
 import { sign, verifySignature } from '../server/notify/signature.ts'
 
 const secret = 'a-secret-of-the-receiver'
@@ -68,6 +68,45 @@ const send = (settings: object, outgoing = { notice, collapsed: false }, signal 
 
 const status = (code: number, headers: Record<string, string> = {}) =>
   receiver((response) => response.writeHead(code, headers).end('{"seen":"everything"}'))
+
+const compared = (pair: string, matchRatio?: number): Compared => ({
+  ...{ pair, run: `run-of-${pair}`, mode: 'sample', share: 0.05, estimated: true },
+  says: 'a random 5 % of the key space; the match ratio is an estimate',
+  ...(matchRatio === undefined ? {} : { matchRatio }),
+})
+
+describe('a notice about drift', () => {
+  it('says how much its numbers are of, what could not tell first, then the worst', async () => {
+    const { origin, got } = await status(204)
+    const told = comparedOf([compared('fine', 1), compared('worse', 0.5), compared('blind'), compared('bad', 0.9)])
+    await send({ url: origin + path, secret }, { notice: { ...notice, ...told }, collapsed: false })
+    const { tallyman, commonAnnotations } = JSON.parse(got[0]!.body)
+    expect(tallyman.compared.map(({ pair }: Compared) => pair)).toEqual(['blind', 'worse', 'bad', 'fine'])
+    expect(tallyman.compared[1]).toEqual(compared('worse', 0.5))
+    expect(tallyman).not.toHaveProperty('comparedLeftOut')
+    expect(commonAnnotations.compared).toMatch(
+      /^blind \(sample\): a random 5 % of the key space; the match .*; worse \(s/,
+    )
+  })
+
+  it('names twenty pairs, and counts the others', async () => {
+    const { origin, got } = await status(204)
+    const told = comparedOf(Array.from({ length: 23 }, (_, place) => compared(`p${place}`, 1 - place / 100)))
+    await send({ url: origin + path, secret }, { notice: { ...notice, ...told }, collapsed: false })
+    const { tallyman, commonAnnotations } = JSON.parse(got[0]!.body)
+    expect(tallyman.compared).toHaveLength(20)
+    expect(tallyman.compared[0].pair).toBe('p22')
+    expect(tallyman.comparedLeftOut).toBe(3)
+    expect(commonAnnotations.compared).toMatch(/; and 3 more$/)
+  })
+
+  it('is the only one that does', async () => {
+    const { origin, got } = await status(204)
+    await send({ url: origin + path, secret }, { notice: { ...notice, ...comparedOf([]) }, collapsed: false })
+    const { tallyman, commonAnnotations } = JSON.parse(got[0]!.body)
+    expect([tallyman, commonAnnotations].some((one) => 'compared' in one)).toBe(false)
+  })
+})
 
 describe('a webhook that accepts', () => {
   it('is sent what is wrong, against what, since when, whose it is and where to read on', async () => {

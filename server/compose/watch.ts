@@ -2,9 +2,11 @@ import { probes } from '../../checks/registry.ts'
 import type { System } from '../../checks/probe.ts'
 import { bindChecks, bindReconcileRules } from '../config/bind.ts'
 import type { Config } from '../config/schema.ts'
+import { isReconcile } from '../evaluate/rule.ts'
 import { rowOf } from '../expose/overview.ts'
 import { drawnOf, narrowed } from '../expose/narrow.ts'
 import type { Snapshot } from '../expose/reads.ts'
+import type { Compared } from '../notify/notice.ts'
 import type { Db } from '../store/open.ts'
 import { pairTotals } from '../store/run-reads.ts'
 import { noteStates, type PipelineState } from '../store/states.ts'
@@ -55,13 +57,26 @@ export interface StepParts {
 }
 
 /** What a turn of the monitor needs of the store and the connections. */
-export const watchSteps = ({ db, systems, leader, config, dashboard, told, ran, complain }: StepParts): Steps => ({
+export const watchSteps = ({
+  db,
+  systems,
+  leader,
+  config,
+  dashboard,
+  told: tell,
+  ran,
+  complain,
+}: StepParts): Steps => ({
   async record(turn) {
     const rules = turn.notices.length > 0 ? checksOf(config()).flatMap((check) => check.rules) : []
-    const address = (turned: (typeof turn.notices)[number], firedTo: readonly string[]) =>
-      addressNotice(turned, firedTo, { config: config(), rules, dashboard: dashboard() })
+    // Asked beforehand: inside the transaction another session of the embedded store would wait for it for ever.
+    const told = turn.notices.some(({ alert }) => isReconcile(alert.check)) ? (await pairTotals(db)).told : []
+    const address = (turned: (typeof turn.notices)[number], firedTo: readonly string[]) => {
+      const compared = isReconcile(turned.alert.check) ? comparedIn(turned.alert.pipeline, told) : []
+      return addressNotice(turned, firedTo, { config: config(), rules, dashboard: dashboard(), compared })
+    }
     const waiting = await recordTurn(db, turn, { address })
-    if (waiting.length > 0) told(waiting)
+    if (waiting.length > 0) tell(waiting)
     if (turn.observation && turn.check)
       ran({ system: 'postgresql', kind: turn.check.probe }, turn.observation.tookMs / 1_000)
   },
@@ -71,6 +86,16 @@ export const watchSteps = ({ db, systems, leader, config, dashboard, told, ran, 
   connection: <S extends System>(_system: S, name: string) => systems.postgres(name),
   complain,
 })
+
+type ToldRun = Awaited<ReturnType<typeof pairTotals>>['told'][number]
+
+/** What the newest verdict of each pair of a pipeline is of. Runs of older versions say nothing of it. */
+const comparedIn = (pipeline: string, told: readonly ToldRun[]): readonly Compared[] =>
+  told.flatMap(({ pipeline: of, pair, id, coverage, matchRatio }) => {
+    if (of !== pipeline || !coverage) return []
+    const { mode, share, estimated, says } = coverage
+    return [{ pair, run: id, mode, share, estimated, says, ...(matchRatio === undefined ? {} : { matchRatio }) }]
+  })
 
 /** Notes every change of a pipeline's state, for the strips. Returns how to look at some pipelines again. */
 export function stateNoter(db: Db, snapshot: () => Snapshot): (pipelines: readonly string[]) => Promise<void> {

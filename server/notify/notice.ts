@@ -1,6 +1,27 @@
 import { z } from 'zod'
 import { signals } from '../../checks/probe.ts'
 
+/** Pairs a notice speaks of; the worst are named. */
+const comparedMax = 20
+
+/** What the newest verdict of one pair is of. */
+const comparedSchema = z.object({
+  pair: z.string(),
+  /** The run that told it. */
+  run: z.string(),
+  /** What was done in fact: `full` also where an incremental run could not go on from an earlier one. */
+  mode: z.enum(['full', 'incremental', 'sample', 'scrub']),
+  /** Share of the keys that was compared, 0 to 1. */
+  share: z.number(),
+  /** The match ratio stands for more than was compared. */
+  estimated: z.boolean(),
+  /** In a sentence, for people. */
+  says: z.string(),
+  /** Absent where the run could not tell. */
+  matchRatio: z.number().optional(),
+})
+export type Compared = Readonly<z.output<typeof comparedSchema>>
+
 /** What a notice says, the same for every channel. Dates come back from JSON as Dates. */
 const noticeContentSchema = z.object({
   /** New each time an alert leaves quiet. */
@@ -26,6 +47,10 @@ const noticeContentSchema = z.object({
   threshold: z.number().optional(),
   when: z.enum(['above', 'below']).optional(),
   unit: z.enum(['seconds', 'records', 'ratio', 'per_second']).optional(),
+  /** Of a notice about drift: how much its numbers are of, the worst pair first. */
+  compared: z.array(comparedSchema).optional(),
+  /** Pairs of the pipeline that are not named in `compared`. */
+  comparedLeftOut: z.int().optional(),
   owner: z.string(),
   runbook: z.string().optional(),
   /** Absolute URLs of our own pages, by what they show: `pipeline`, `incident`, `run`. */
@@ -41,6 +66,16 @@ export const noticeSchema = noticeContentSchema.extend({
 
 export type NoticeContent = Readonly<z.output<typeof noticeContentSchema>>
 export type Notice = Readonly<z.output<typeof noticeSchema>>
+
+/** The pairs of a pipeline as a notice names them: those that could not tell first, then the worst. Pure. */
+export function comparedOf(pairs: readonly Compared[]): Pick<NoticeContent, 'compared' | 'comparedLeftOut'> {
+  if (pairs.length === 0) return {}
+  const compared = pairs
+    .toSorted((one, other) => (one.matchRatio ?? -1) - (other.matchRatio ?? -1))
+    .slice(0, comparedMax)
+  const leftOut = pairs.length - compared.length
+  return { compared, ...(leftOut > 0 ? { comparedLeftOut: leftOut } : {}) }
+}
 
 /** Whom a channel is for; absent means every severity. */
 interface Route {

@@ -3,7 +3,7 @@ import { duration } from '../connect/duration.ts'
 import { defineChannel } from './kind.ts'
 import type { Outgoing, SendContext, SendOutcome } from './kind.ts'
 import { sign, signatureHeader } from './signature.ts'
-import { headline, valueLine } from './wording.ts'
+import { comparedLine, headline, valueLine } from './wording.ts'
 
 const reserved = ['content-type', 'idempotency-key', 'x-tallyman-delivery', signatureHeader.toLowerCase()]
 const retryAfterMsMax = 900_000
@@ -113,6 +113,7 @@ function bodyOf(outgoing: Outgoing) {
     description: notice.what,
     owner: notice.owner,
     ...(valueLine(notice) ? { value: valueLine(notice) } : {}),
+    ...(notice.compared ? { compared: comparedLine(notice) } : {}),
     ...(notice.runbook ? { runbook_url: notice.runbook } : {}),
   }
   const alert = {

@@ -22,6 +22,13 @@ export function headline({ notice, collapsed }: Outgoing): string {
   return event === 'fired' ? `${spoken[severity]}: ${pipelineTitle}` : `Resolved after ${lasted}: ${pipelineTitle}`
 }
 
+/** `orders (sample): a random 5 % of the key space …; lines (full): all rows`; undefined when it is not about drift. */
+export function comparedLine({ compared, comparedLeftOut }: Notice): string | undefined {
+  if (!compared) return undefined
+  const more = comparedLeftOut === undefined ? [] : [`and ${comparedLeftOut} more`]
+  return [...compared.map(({ pair, mode, says }) => `${pair} (${mode}): ${says}`), ...more].join('; ')
+}
+
 const spoken = { crit: 'Critical', warn: 'Warning' } as const
 const suffix = { seconds: ' s', records: ' records', ratio: '', per_second: ' per second' } as const
 
