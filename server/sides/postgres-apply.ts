@@ -1,5 +1,6 @@
 import type { Writer } from '../connect/postgres.ts'
 import { sentenceOf } from '../fault.ts'
+import { inLanes } from './lanes.ts'
 import { printed, quoted, read } from './postgres-hash.ts'
 import { matches } from './postgres-rows.ts'
 import type { ApplyOutcome, Change, SidePlan } from './side.ts'
@@ -71,37 +72,9 @@ export function scriptOf(plan: SidePlan, change: Change): string {
 // Foreign key, unique and exclusion violations: another row of the same run may clear the way.
 const early = new Set(['23503', '23505', '23P01'])
 
-/**
- * Sends changes side by side, but for those to rows of one key: two of them would reach for the same copy. Outcomes stand
- * in the order of the changes. After a lost connection nothing more is sent.
- */
-export async function applyAll(
-  writer: Writer,
-  plan: SidePlan,
-  changes: readonly Change[],
-): Promise<readonly ApplyOutcome[]> {
-  const byKey = new Map<string, number[]>()
-  for (const [place, { key }] of changes.entries()) {
-    const name = JSON.stringify(key)
-    byKey.set(name, [...(byKey.get(name) ?? []), place])
-  }
-  const lanes = byKey.values()
-  const outcomes: ApplyOutcome[] = []
-  let lost: string | undefined
-  const work = async () => {
-    for (const lane of lanes) {
-      for (const place of lane) {
-        const outcome: ApplyOutcome = lost
-          ? { state: 'failed', message: `Not sent, because the connection was lost: ${lost}` }
-          : await applyOne(writer, plan, changes[place]!)
-        if (outcome.state === 'failed' && outcome.unsure) lost ??= outcome.message
-        outcomes[place] = outcome
-      }
-    }
-  }
-  await Promise.all(Array.from({ length: writer.connections }, work))
-  return outcomes
-}
+/** Sends changes side by side. Outcomes stand in the order of the changes. */
+export const applyAll = (writer: Writer, plan: SidePlan, changes: readonly Change[]) =>
+  inLanes(writer.connections, changes, (change) => applyOne(writer, plan, change))
 
 /** Sends one change and says what became of it. */
 async function applyOne(writer: Writer, plan: SidePlan, change: Change): Promise<ApplyOutcome> {
