@@ -143,11 +143,11 @@ describe.each(routes)('an incremental run, $title', ({ open }) => {
 
   it('finds a row that was stamped before the last run and committed after it', async () => {
     const writer = await copies.source.another()
-    await writer.run('begin')
-    await writer.run(`update t set a = 'late', updated_at = ${words[copies.source.engine].now} where id = 9`)
+    await writer.ask('begin')
+    await writer.ask(`update t set a = 'late', updated_at = ${words[copies.source.engine].now} where id = 9`)
     await source(`update t set updated_at = now where id = 10`)
     const base = await after(await full())
-    await writer.run('commit')
+    await writer.ask('commit')
     await writer.end()
     expect(wordsOf(await since(base))).toEqual(['changed 9 a'])
   })

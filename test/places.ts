@@ -11,12 +11,18 @@ import { mariadbServer } from './services/mariadb.ts'
 import { postgresServer } from './services/postgres.ts'
 import type { Place } from './worlds.ts'
 
+interface Session {
+  /** The rows of one statement. */
+  ask(statement: string): Promise<Record<string, unknown>[]>
+  end(): Promise<unknown>
+}
+
 export interface OwnPlace extends Place {
   readonly url: string
   /** The default database or schema of its tables. */
   readonly schema: string
   /** Another session. */
-  another(): Promise<{ run(statement: string): Promise<unknown>; end(): Promise<unknown> }>
+  another(): Promise<Session>
   /** The rows of one statement. */
   ask(statement: string): Promise<Record<string, unknown>[]>
   drop(): Promise<void>
@@ -38,7 +44,7 @@ export async function postgresPlace(name: string): Promise<OwnPlace> {
     async another() {
       const one = postgres(database.url, { max: 1, onnotice() {} })
       const session = await one.reserve()
-      return { run: (statement) => session.unsafe(statement), end: () => one.end({ timeout: 1 }) }
+      return { ask: (statement) => session.unsafe(statement), end: () => one.end({ timeout: 1 }) }
     },
     async drop() {
       await Promise.all([client.close(), sql.end({ timeout: 1 })])
@@ -85,7 +91,9 @@ export async function mariadbPlace(name: string): Promise<OwnPlace> {
     run: (statements) => admin.query(statements.join('; ')),
     async another() {
       const one = await createConnection({ uri: database.url })
-      return { run: (statement) => one.query(statement), end: () => one.end() }
+      await one.query("set time_zone = '+00:00'")
+      const ask = async (statement: string) => (await one.query(statement))[0] as Record<string, unknown>[]
+      return { ask, end: () => one.end() }
     },
     ask: async (statement) => (await admin.query(statement))[0] as Record<string, unknown>[],
     async drop() {
