@@ -1,16 +1,16 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { agrees, classify, look } from '../server/reconcile/classify.ts'
-import { bucketRowsFor, closerLook, compareDigests, type Compared } from '../server/reconcile/descend.ts'
+import { bucketRowsFor, closerLook, compareDigests, deeperLook, type Compared } from '../server/reconcile/descend.ts'
 import { bucketsMax } from '../server/reconcile/sizing.ts'
-import { refine } from '../server/reconcile/slices.ts'
+import { deepen, refine } from '../server/reconcile/slices.ts'
 import type { KeyHash } from '../server/sides/side.ts'
 
 /** What a digest of so many rows and buckets found, when this many buckets differ. */
 const found = (rows: number, buckets: number, differing: number): Compared => ({
   rows: { source: rows, target: rows },
   buckets,
-  differing: Array.from({ length: differing }, (_, bucket) => ({ bucket: BigInt(bucket), rows: rows / buckets })),
+  differing: Array.from({ length: differing }, (_, bucket) => ({ bucket, rows: rows / buckets })),
 })
 
 describe('differing buckets', () => {
@@ -29,13 +29,24 @@ describe('differing buckets', () => {
     expect(closerLook(found(20_000, 3, 3), 2_000_000)).toBe(undefined)
   })
 
+  it('are looked at again by themselves where an index reads them and that spares listing them', () => {
+    // A hundred rows of a million differ, each in a bucket of its own.
+    expect(deeperLook(found(1_000_000, 2_000, 100))).toBeCloseTo(23, 0)
+    expect(deeperLook(found(1_000_000, 2_000, 0))).toBe(undefined)
+    // Two buckets are listed in less time than another statement takes.
+    expect(deeperLook(found(1_000_000, 2_000, 2))).toBe(undefined)
+    // Ten of a bucket's eleven rows differ: nothing is spared.
+    expect(deeperLook(found(110_000, 10_000, 10_000))).toBe(undefined)
+    expect(deeperLook({ ...found(1_000_000, 2_000, 100), rows: { source: 1_000_000, target: 0 } })).toBe(undefined)
+  })
+
   it('hold fewer rows the more of them differ', () => {
     expect([1e-5, 1e-4, 1e-3, 1e-2, 1].map(bucketRowsFor)).toEqual([316, 100, 32, 10, 8])
   })
 
   it('are those whose count or sum is not the same, or that one side does not have', () => {
     const digest = fc.record({
-      bucket: fc.bigInt({ min: 0n, max: 30n }),
+      bucket: fc.nat(30),
       rows: fc.integer({ min: 1, max: 3 }),
       sum: fc.constantFrom('1', '2'),
     })
@@ -43,7 +54,7 @@ describe('differing buckets', () => {
     fc.assert(
       fc.property(digests, digests, (source, target) => {
         const { differing, buckets } = compareDigests(source, target)
-        const at = (side: typeof source, bucket: bigint) => side.find((one) => one.bucket === bucket)
+        const at = (side: typeof source, bucket: number) => side.find((one) => one.bucket === bucket)
         const all = [...new Set([...source, ...target].map(({ bucket }) => bucket))]
         const naive = all.filter((bucket) => {
           const [one, other] = [at(source, bucket), at(target, bucket)]
@@ -92,6 +103,66 @@ describe('a slice that is cut finer', () => {
     expect(refine(hashed, { kind: 'hash', buckets: 1_024 }, 8)).toEqual([
       { slice: hashed, cut: { kind: 'hash', buckets: 8_192 } },
     ])
+  })
+})
+
+describe('buckets that are cut finer by themselves', () => {
+  const width = fc.bigInt({ min: 1n, max: 2n ** 30n })
+  it('are covered once, key by key, with no more than their neighbours share with them', () => {
+    fc.assert(
+      fc.property(
+        fc.bigInt({ min: -(2n ** 63n), max: 2n ** 62n }),
+        fc.bigInt({ min: 0n, max: 2n ** 40n }),
+        width,
+        fc.integer({ min: 2, max: 64 }),
+        fc.uniqueArray(fc.nat(2_000), { minLength: 1, maxLength: 40 }),
+        (from, more, coarse, times, some) => {
+          const to = from + more
+          const buckets = some.filter((bucket) => BigInt(bucket) * coarse <= more)
+          const cuts = deepen({ kind: 'range', from, to }, { kind: 'range', width: coarse }, buckets, times)
+          if (coarse === 1n) {
+            expect(cuts).toEqual([])
+            return
+          }
+          const runs = cuts.flatMap((cut) => {
+            if (cut.kind !== 'range' || !cut.only) return expect.unreachable()
+            const cells = cut.only.reduce((sum, { first, last }) => sum + last - first + 1n, 0n)
+            expect(cells).toBeLessThanOrEqual(bucketsMax)
+            expect(cut.width < coarse && cut.width >= 1n).toBe(true)
+            return cut.only.map(({ first, last }) => ({
+              first: from + first * cut.width,
+              last: from + (last + 1n) * cut.width - 1n,
+              width: cut.width,
+            }))
+          })
+          let before: bigint | undefined
+          for (const { first, last } of runs) {
+            expect(last >= first && first <= to && (before === undefined || first > before)).toBe(true)
+            before = last
+          }
+          for (const bucket of buckets.map(BigInt)) {
+            const low = from + bucket * coarse
+            const high = low + coarse - 1n < to ? low + coarse - 1n : to
+            // Walks from run to run: none of its keys is left out.
+            let next = low
+            while (next <= high) {
+              const run = runs.find(({ first, last }) => first <= next && next <= last)
+              if (!run) return expect.unreachable(`key ${next} of bucket ${bucket} is in no run`)
+              next = run.last + 1n
+            }
+          }
+          const asked = runs.reduce((sum, { first, last }) => sum + last - first + 1n, 0n)
+          const spill = 2n * (runs[0]?.width ?? 0n) * BigInt(buckets.length)
+          expect(asked <= coarse * BigInt(buckets.length) + spill).toBe(true)
+        },
+      ),
+    )
+  })
+
+  it('are left as they are where their numbers could not be counted', () => {
+    const slice = { kind: 'range', from: -(2n ** 63n), to: 2n ** 63n - 1n } as const
+    expect(deepen(slice, { kind: 'range', width: 2n ** 12n }, [7], 16)).toEqual([])
+    expect(deepen(slice, { kind: 'range', width: 2n ** 48n }, [7], 16)).toHaveLength(1)
   })
 })
 

@@ -51,11 +51,11 @@ describe('a table of MariaDB', () => {
       ['at', 'timestamp', 'timestamp touched'],
       ['hidden', 'integer', 'int'],
     ])
-    const named = (holds: (column: (typeof columns)[number]) => boolean | undefined) =>
+    const named = (holds: (column: (typeof columns)[number]) => unknown) =>
       columns.filter(holds).map(({ name }) => name)
     expect(named(({ generated }) => generated)).toEqual(['twice'])
     expect(named(({ identity }) => identity)).toEqual(['id'])
-    expect(named(({ recoded }) => recoded)).toEqual(['old'])
+    expect(named(({ encoding }) => encoding)).toEqual(['old'])
     expect(uniqueKeys).toEqual([['id']])
     expect([...ordered].toSorted()).toEqual(['id', 'mood', 'old'])
   })

@@ -98,7 +98,8 @@ describe('a range of keys', () => {
       const some = Math.round(Number(keys) / 1.1)
       frontier.learn(took({ keys, rows: some, ms: some / 2_000 }))
     }
-    expect(slices).toBeLessThanOrEqual(4)
+    // The first of them is the pilot.
+    expect(slices).toBeLessThanOrEqual(5)
   })
 
   it('is crossed in few steps where nothing is', () => {
@@ -120,7 +121,7 @@ describe('a range of keys', () => {
         const { slice, cut } = openFrontier([ranged(from, to)], { ...table, rowsEstimate: 10 }, slicing, 1, 0).deal()!
         if (slice.kind !== 'range' || cut.kind !== 'range') return expect.unreachable()
         const bucket = BigInt(at) % ((slice.to - slice.from) / cut.width + 1n)
-        const finer = narrow(slice, cut, bucket, crowd)
+        const finer = narrow(slice, cut, Number(bucket), crowd)
         if (cut.width === 1n) return expect(finer).toBe(undefined)
         if (finer?.slice.kind !== 'range' || finer.cut.kind !== 'range') return expect.unreachable()
         const end = slice.from + (bucket + 1n) * cut.width - 1n
@@ -198,7 +199,7 @@ describe('the next slice', () => {
 
   it('is cut finer the more differed, and coarsely again when all did', () => {
     expect([undefined, 0, 1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.05, 0.5, 1].map(bucketRowsFor)).toEqual([
-      1024, 1024, 1000, 316, 100, 32, 10, 8, 1024, 1024,
+      512, 512, 512, 316, 100, 32, 10, 8, 512, 512,
     ])
   })
 

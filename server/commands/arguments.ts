@@ -1,5 +1,5 @@
 import { parseArgs, type ParseArgsConfig } from 'node:util'
-import { duration } from '../connect/duration.ts'
+import { durationMs } from '../connect/duration-text.ts'
 import { Fault } from '../fault.ts'
 
 /**
@@ -43,8 +43,8 @@ export function countArgument(flag: string, text: string, min: number, max = Num
 
 /** Milliseconds of a length of time such as `10m`. @throws Fault `usage` naming the flag. */
 export function durationArgument(flag: string, text: string): number {
-  const { data } = duration.safeParse(text)
-  if (data !== undefined) return data
+  const ms = durationMs(text)
+  if (ms !== undefined) return ms
   throw new Fault('usage', `--${flag} takes a duration such as 30s, 10m or 2h.`, { hint: `It was given "${text}".` })
 }
 

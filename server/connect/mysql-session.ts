@@ -1,14 +1,16 @@
+import { createRequire } from 'node:module'
 import type { Socket } from 'node:net'
-import {
-  createConnection,
-  type Connection,
-  type ConnectionOptions,
-  type QueryError,
-  type ResultSetHeader,
-} from 'mysql2'
+import type * as Mysql2 from 'mysql2'
+import type { Connection, ConnectionOptions, QueryError, ResultSetHeader } from 'mysql2'
 import { mysqlFault } from './mysql-fault.ts'
 import { mysqlOptions } from './mysql-url.ts'
 import type { Pooled } from './pool.ts'
+
+const load = createRequire(import.meta.url)
+
+/** The driver, loaded by the first connection: 50 ms that no other command should wait for. */
+const createConnection = (options: ConnectionOptions): Connection =>
+  (load('mysql2') as typeof Mysql2).createConnection(options)
 
 type Parameters = readonly (string | null)[]
 

@@ -20,20 +20,21 @@ const nameOf = (key: Key) => (key.length === 1 ? key[0]! : JSON.stringify(key))
 /** Brings both sides' rows together by key, and keeps the keys that are not the same on both. */
 export function classify(source: readonly KeyHash[], target: readonly KeyHash[]): Look[] {
   // Nearly all rows are the same on both, and there are many: those are left out before anything is gathered.
-  const again = new Set<string>()
-  const byName = (rows: readonly KeyHash[]) => {
-    const hashes = new Map<string, string>()
-    for (const { key, hash } of rows) {
-      const name = nameOf(key)
-      if (hashes.has(name)) again.add(name)
-      else hashes.set(name, hash)
-    }
-    return hashes
+  const hashes = new Map<string, string | undefined>()
+  for (const { key, hash } of source) {
+    const name = nameOf(key)
+    hashes.set(name, hashes.has(name) ? undefined : hash)
   }
-  const [ours, theirs] = [byName(source), byName(target)]
+  const same = new Set<string>()
+  for (const { key, hash } of target) {
+    const name = nameOf(key)
+    if (same.has(name) || hashes.get(name) !== hash) hashes.set(name, undefined)
+    else same.add(name)
+  }
+  // A name that stands twice on a side is looked at whole.
   const mayDiffer = ({ key }: KeyHash) => {
     const name = nameOf(key)
-    return again.has(name) || ours.get(name) !== theirs.get(name)
+    return !same.has(name) || hashes.get(name) === undefined
   }
   return look(source.filter(mayDiffer), target.filter(mayDiffer)).filter((one) => !agrees(one))
 }

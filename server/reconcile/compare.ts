@@ -2,11 +2,11 @@ import { Fault } from '../fault.ts'
 import type { Cut, Key, Side, Slice, SliceReader } from '../sides/side.ts'
 import { both } from './both.ts'
 import { addCounts, classify, countAll, noCounts, total, type Look } from './classify.ts'
-import { closerLook, compareDigests, descend, type Compared } from './descend.ts'
+import { closerLook, compareDigests, deeperLook, descend, type Compared } from './descend.ts'
 import type { PairPlan } from './plan.ts'
 import type { Counts, Difference } from './records.ts'
 import { lookAt, settle, type SettlePolicy, type SettleVerbs } from './settle.ts'
-import { cellsOf, narrow, refine } from './slices.ts'
+import { cellsOf, deepen, narrow, refine } from './slices.ts'
 import { tell } from './tell.ts'
 
 /** Keys that differed, held at a time. */
@@ -46,7 +46,7 @@ export interface SliceFindings {
 
 type Task =
   | { readonly kind: 'digest'; readonly slice: Slice; readonly cut: Cut }
-  | { readonly kind: 'list'; readonly slice: Slice; readonly cut: Cut; readonly buckets: readonly bigint[] }
+  | { readonly kind: 'list'; readonly slice: Slice; readonly cut: Cut; readonly buckets: readonly number[] }
 
 /**
  * Compares one slice: digests, then only what differs, then whole rows only of what still differs.
@@ -129,10 +129,10 @@ const digestBoth = ({ plan, signal, timed }: Comparison, readers: Readers, { sli
   })
 
 function nextTasks(plan: PairPlan, { slice, cut }: Task, found: Compared): Task[] {
-  const times = closerLook(found, cellsOf(slice, cut))
-  const finer = times === undefined ? [] : refine(slice, cut, times)
+  const ordered = plan.source.ordered && plan.target.ordered
+  const finer = ordered ? deeper(slice, cut, found) : closer(slice, cut, found)
   if (finer.length > 0) return finer.map((one): Task => ({ kind: 'digest', ...one }))
-  const { groups, crowded } = descend(found.differing, plan.source.ordered && plan.target.ordered)
+  const { groups, crowded } = descend(found.differing, ordered)
   return [
     ...groups.map((buckets): Task => ({ kind: 'list', slice, cut, buckets })),
     ...crowded.map(({ bucket, rows }): Task => {
@@ -146,6 +146,19 @@ function nextTasks(plan: PairPlan, { slice, cut }: Task, found: Compared): Task[
       return { kind: 'list', slice, cut, buckets: [bucket] }
     }),
   ]
+}
+
+/** Where an index reads a bucket by itself, only those that differ are looked at again. */
+function deeper(slice: Slice, cut: Cut, found: Compared) {
+  const times = deeperLook(found)
+  if (times === undefined) return []
+  const buckets = found.differing.map(({ bucket }) => bucket)
+  return deepen(slice, cut, buckets, times).map((finer) => ({ slice, cut: finer }))
+}
+
+function closer(slice: Slice, cut: Cut, found: Compared) {
+  const times = closerLook(found, cellsOf(slice, cut))
+  return times === undefined ? [] : refine(slice, cut, times)
 }
 
 const listBoth = ({ plan, signal, timed }: Comparison, readers: Readers, task: Extract<Task, { kind: 'list' }>) =>

@@ -8,7 +8,7 @@ const groupRows = 100_000
 const orderedGroupRows = 16_384
 
 export interface Differing {
-  readonly bucket: bigint
+  readonly bucket: number
   /** Of the side that has more of them. */
   readonly rows: number
 }
@@ -23,18 +23,17 @@ export interface Compared {
 /** Finds the buckets that are not the same on both sides. A bucket one side does not mention is empty there. */
 export function compareDigests(source: readonly Digest[], target: readonly Digest[]): Compared {
   const rows = { source: 0, target: 0 }
-  // Numbers, because a statement answers far fewer buckets than a number can count, and bigints are slow to look up.
   const unseen = new Map<number, Digest>()
   for (const digest of source) {
     rows.source += digest.rows
-    unseen.set(Number(digest.bucket), digest)
+    unseen.set(digest.bucket, digest)
   }
   let buckets = unseen.size
   const differing: Differing[] = []
   for (const { bucket, rows: count, sum } of target) {
     rows.target += count
-    const other = unseen.get(Number(bucket))
-    if (other) unseen.delete(Number(bucket))
+    const other = unseen.get(bucket)
+    if (other) unseen.delete(bucket)
     else buckets += 1
     if (other && other.rows === count && other.sum === sum) continue
     differing.push({ bucket, rows: Math.max(count, other?.rows ?? 0) })
@@ -64,15 +63,38 @@ export function closerLook({ rows, buckets, differing }: Compared, cells: number
   // A side without rows has nothing to cancel: every row of the other is a difference.
   if (rows.source === 0 || rows.target === 0 || differing.length === 0) return undefined
   const all = Math.max(rows.source, rows.target)
-  // Differences fall into buckets like rain; where every bucket is wet, one dry one is as good a guess as any.
   const share = differing.length / buckets
-  const drift = (-Math.log(1 - Math.min(share, 1 - 1 / (2 * buckets))) * buckets) / all
+  const drift = wetness(buckets, differing.length) / all
   const wanted = bucketRowsFor(drift)
   const times = all / buckets / wanted
   const shareThen = 1 - (1 - Math.min(1, drift)) ** wanted
   const cost = 1 + (bucketCost * cells * times) / all + listedCost * shareThen
   return times >= 2 && cost < listedCost * share ? times : undefined
 }
+
+/** Rows listed for nothing that another statement is worth. */
+const statementCost = 4_000
+
+/**
+ * How many times smaller buckets should be for a second digest of the differing ones alone, where that and listing what
+ * then differs costs less than listing all of them now; undefined where it does not. Pure.
+ */
+export function deeperLook({ rows, buckets, differing }: Compared): number | undefined {
+  if (rows.source === 0 || rows.target === 0 || differing.length === 0) return undefined
+  const held = differing.reduce((sum, bucket) => sum + bucket.rows, 0)
+  const each = held / differing.length
+  const density = Math.min(1, wetness(buckets, differing.length) / differing.length / each)
+  const wanted = bucketRowsFor(density)
+  const cost = 1 + bucketCost / wanted + listedCost * (1 - (1 - density) ** wanted)
+  return each / wanted >= 2 && (listedCost - cost) * held > statementCost ? each / wanted : undefined
+}
+
+/**
+ * How many rows differ, about, when so many buckets do: differences fall into buckets like rain; where every bucket is wet,
+ * one dry one is as good a guess as any.
+ */
+const wetness = (buckets: number, differing: number) =>
+  -Math.log(1 - Math.min(differing / buckets, 1 - 1 / (2 * buckets))) * buckets
 
 /**
  * What to do next with differing buckets: list them in groups that fit the memory, or look closer at crowded ones.
@@ -83,11 +105,11 @@ export function closerLook({ rows, buckets, differing }: Compared, cells: number
 export function descend(
   differing: readonly Differing[],
   ordered: boolean,
-): { groups: bigint[][]; crowded: Differing[] } {
+): { groups: number[][]; crowded: Differing[] } {
   const listedMax = ordered ? crowdedRows : groupRows
   const heldMax = ordered ? orderedGroupRows : groupRows
   const crowded: Differing[] = []
-  const groups: bigint[][] = []
+  const groups: number[][] = []
   let held = heldMax
   for (const one of differing) {
     if (one.rows > listedMax) {

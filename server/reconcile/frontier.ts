@@ -7,6 +7,7 @@ import {
   learn,
   learnCrowd,
   learnSlow,
+  pilotOf,
   type Sized,
   type Sizing,
   type Slicing,
@@ -26,6 +27,8 @@ export interface Frontier {
   /** A smaller part of a slice that turned out too large; the rest is dealt out again. Undefined when it cannot be cut. */
   cutBack(dealt: Dealt, why: 'slow' | 'crowded'): Dealt | undefined
   learn(took: Took): void
+  /** Settled once a first slice has told by what size to deal; undefined where none has to. */
+  readonly piloted: Promise<void> | undefined
   /** Takes all that is left, each interval whole. */
   takeRest(): readonly Dealt[]
   /** How many slices are left, about. */
@@ -42,7 +45,11 @@ export function openFrontier(
 ): Frontier {
   let ordinal = from
   const left = [...intervals]
-  let sizing: Sizing = firstSizing(intervals, table, slicing)
+  const first = firstSizing(intervals, table, slicing)
+  const pilot = pilotOf(first, table)
+  let sizing: Sizing = pilot ?? first
+  let tell = () => {}
+  const piloted = pilot && new Promise<void>((resolve) => (tell = resolve))
   const cut = (slice: Slice) => cutFor(slice, sizing, table.rowsEstimate)
   const number = (slice: Slice): Dealt => ({ ordinal: ordinal++, slice, cut: cut(slice) })
   const leftKeys = () => left.reduce((keys, slice) => keys + keysOf(slice), 0n)
@@ -51,6 +58,7 @@ export function openFrontier(
     table.walked ? keysFor(sizing, leftKeys(), lanes) : keysFor({ ...sizing, drift: 0 }, leftKeys(), 1)
 
   return {
+    piloted,
     deal() {
       const keys = width()
       const next = left.shift()
@@ -63,6 +71,7 @@ export function openFrontier(
     cutBack({ ordinal: same, slice }, why) {
       if (slice.kind !== 'range' || slice.from === slice.to || !table.walked) return undefined
       sizing = why === 'slow' ? learnSlow(sizing) : learnCrowd(sizing)
+      tell()
       const quarter = (keysOf(slice) + 3n) / 4n
       const keys = why === 'slow' ? quarter : smaller(quarter, keysFor(sizing, keysOf(slice), 1))
       const to = slice.from + keys - 1n
@@ -72,6 +81,7 @@ export function openFrontier(
     },
     learn(took) {
       sizing = table.walked ? learn(sizing, slicing, took) : { ...learn(sizing, slicing, took), rows: sizing.rows }
+      tell()
     },
     takeRest: () => left.splice(0).map(number),
     left: () => (left.length === 0 ? 0 : Math.max(left.length, Number(leftKeys() / width()))),

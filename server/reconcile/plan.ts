@@ -182,7 +182,7 @@ const compared = (
   side: 'source' | 'target',
   shared: boolean,
 ): ComparedColumn => {
-  const { name, cast, digits, recoded } = side === 'source' ? source : target
+  const { name, cast, digits, encoding } = side === 'source' ? source : target
   const even = source.digits !== undefined && source.digits === target.digits && (kind === 'numeric' || !shared)
   return {
     name,
@@ -191,7 +191,8 @@ const compared = (
     nullable: source.nullable || target.nullable,
     wide: source.wide || target.wide || source.class !== target.class,
     digits,
-    ...(recoded ? { recoded } : {}),
+    ...(encoding ? { encoding } : {}),
+    ...(encoding && !shared && source.encoding === target.encoding ? { alike: true } : {}),
     ...(even ? { even } : {}),
     ...(shared ? { shared } : {}),
     ...(options.precision === undefined || kind === 'integer' || kind === 'boolean'

@@ -106,6 +106,7 @@ export async function readSlices(reading: Reading): Promise<void> {
         })
         open.add(work)
         reading.progress?.(open.size + frontier.left())
+        if (frontier.piloted) await Promise.race([frontier.piloted, work])
         continue
       }
       lane.release()

@@ -3,7 +3,7 @@ import { bucketRowsFor as bestBucketRows } from './descend.ts'
 import { keysOf } from './intervals.ts'
 
 /** Rows a bucket aims at while nothing is known: fewer make more buckets to carry, more make more rows to list for one difference. */
-const bucketRowsMax = 1_024
+const bucketRowsMax = 512
 /** The same where every look at a bucket is one more scan. */
 const hashBucketRowsMax = 128
 /** From this share of differing rows on nearly every bucket differs, however fine it is. */
@@ -34,6 +34,8 @@ export interface Slicing {
 export interface Sizing {
   /** Rows the next slice aims at. */
   readonly rows: number
+  /** Rows the one after it aims at, at most; a few times as many where absent. */
+  readonly most?: number
   /** How far apart keys lie, about, where the last slice was. */
   readonly keysPerRow: number
   /** Share of rows that differ, 0 to 1; undefined before the first slice. */
@@ -74,6 +76,17 @@ export function firstSizing(
   return { rows: guess, keysPerRow: keys / blindShare / guess }
 }
 
+/** A first slice that tells how much differs before many rows are read in buckets of the wrong size: few and small. */
+const pilotShare = 32
+const pilotRowsMax = 32_768
+const pilotFromRows = 200_000
+
+/** What the first slice of all goes by; undefined where it may as well be an ordinary one. */
+export const pilotOf = (first: Sizing, { rowsEstimate, walked }: Sized): Sizing | undefined =>
+  walked && rowsEstimate >= pilotFromRows
+    ? { ...first, rows: Math.min(first.rows, pilotRowsMax, rowsEstimate / pilotShare), most: first.rows }
+    : undefined
+
 /**
  * What the next slice goes by, once one more was read. Pure. A slice that had about as many rows as it aimed at tells how
  * fast they are read; one that had few only tells how far apart they lie, because most of its time is spent on the way.
@@ -82,11 +95,12 @@ export function learn(before: Sizing, slicing: Slicing, took: Took): Sizing {
   const { keys, rows, ms } = took
   const pace = slicing.targetMs / Math.max(1, ms)
   const full = rows >= before.rows / 2
-  const aim = full || pace < 1 ? Math.max(1, rows) * between(pace, 1 / growthMax, growthMax) : before.rows
+  const most = before.most ?? before.rows * growthMax
+  const aim = full || pace < 1 ? Math.max(1, rows) * between(pace, 1 / growthMax, most / before.rows) : before.rows
   const apart = rows > 0 ? Number(keys) / rows : Infinity
   const drift = driftOf(took)
   return {
-    rows: between(aim, 1, Math.min(slicing.rowsMax, before.rows * growthMax)),
+    rows: between(aim, 1, Math.min(slicing.rowsMax, most)),
     keysPerRow: Math.min(apart, before.keysPerRow * gapMax),
     drift: before.drift === undefined ? drift : (before.drift + drift) / 2,
   }

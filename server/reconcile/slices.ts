@@ -1,4 +1,4 @@
-import type { Cut, Slice } from '../sides/side.ts'
+import type { BucketRun, Cut, Slice } from '../sides/side.ts'
 import { bucketsMax, powerOfTwo } from './sizing.ts'
 
 /** Rows a bucket aims at that is known to differ. */
@@ -9,9 +9,9 @@ const larger = (one: bigint, other: bigint) => (one > other ? one : other)
 const smaller = (one: bigint, other: bigint) => (one < other ? one : other)
 
 /** A crowded bucket of a range as a slice of its own, cut finer by what is known to be in it. */
-export function narrow(slice: Slice, cut: Cut, bucket: bigint, rows: number): { slice: Slice; cut: Cut } | undefined {
+export function narrow(slice: Slice, cut: Cut, bucket: number, rows: number): { slice: Slice; cut: Cut } | undefined {
   if (slice.kind !== 'range' || cut.kind !== 'range' || cut.width === 1n) return undefined
-  const from = slice.from + bucket * cut.width
+  const from = slice.from + BigInt(bucket) * cut.width
   const to = smaller(slice.to, from + cut.width - 1n)
   const finest = ceilDivide(to - from + 1n, BigInt(bucketsMax))
   const fitting = ceilDivide(cut.width * BigInt(bucketRows), BigInt(rows))
@@ -43,4 +43,36 @@ export function refine(slice: Slice, cut: Cut, times: number): readonly { slice:
     })
   }
   return parts
+}
+
+/** Some buckets of a range alone, cut this many times finer; in as many parts as their number asks for, none when it cannot. */
+export function deepen(slice: Slice, cut: Cut, buckets: readonly number[], times: number): readonly Cut[] {
+  if (slice.kind === 'hash' || cut.kind === 'hash') return []
+  const width = larger(1n, cut.width / BigInt(Math.round(times)))
+  const lastOfAll = (slice.to - slice.from) / width
+  // Buckets go by their number, which must be one that can be counted.
+  if (width === cut.width || lastOfAll > Number.MAX_SAFE_INTEGER) return []
+  const parts: BucketRun[][] = []
+  let room = 0n
+  let next = 0n
+  for (const bucket of buckets.toSorted((one, other) => one - other).map(BigInt)) {
+    // Where the finer buckets do not end with the coarse ones, two neighbours share one.
+    let first = larger(next, (bucket * cut.width) / width)
+    const last = smaller(lastOfAll, ((bucket + 1n) * cut.width - 1n) / width)
+    next = last + 1n
+    while (first <= last) {
+      if (room === 0n) {
+        parts.push([])
+        room = BigInt(bucketsMax)
+      }
+      const end = smaller(last, first + room - 1n)
+      const runs = parts.at(-1)!
+      const before = runs.at(-1)
+      if (before && before.last + 1n === first) runs[runs.length - 1] = { first: before.first, last: end }
+      else runs.push({ first, last: end })
+      room -= end - first + 1n
+      first = end + 1n
+    }
+  }
+  return parts.map((only) => ({ kind: 'range', width, only }))
 }

@@ -33,8 +33,12 @@ export async function tell(comparison: Comparison, found: readonly Look[], taker
   let inFlight = 0
   let unsettled = 0
   let start = 0
-  for (; start < persistent.length && (comparison.plan.loose || taker.room() > 0); start += fetchKeys) {
-    const asked = persistent.slice(start, start + fetchKeys)
+  for (;;) {
+    // Rows that there is no room for need not be read to be counted.
+    const wanted = comparison.plan.loose ? fetchKeys : Math.min(fetchKeys, taker.room())
+    const asked = persistent.slice(start, start + wanted)
+    if (asked.length === 0) break
+    start += asked.length
     const fetched = await fetchBoth(comparison, asked)
     const differences: Difference[] = []
     for (const { before, now, rows } of fetched) {

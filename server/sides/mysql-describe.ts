@@ -222,7 +222,7 @@ function columnOf(
     cast: words.join(' '),
     wide: base === 'bigint' || (base === 'int' && unsigned),
     ...digitsOf(base, type, digits, letters),
-    ...(charset !== null && !utf8.has(charset) ? { recoded: true } : {}),
+    ...(charset !== null && !utf8.has(charset) ? { encoding: charset } : {}),
   }
 }
 

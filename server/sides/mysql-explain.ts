@@ -21,7 +21,7 @@ export async function explainSlice(
   cut: Cut,
   signal?: AbortSignal,
 ): Promise<Explained> {
-  const statement = digestSql(plan, slice, cut)
+  const statement = digestSql(plan, slice, cut)[0]!
   const [row] = await client.ask<Record<string, string>>(`explain format=json ${statement}`, [], signal)
   const answer: unknown = JSON.parse(Object.values(row!)[0]!)
   const tables = nodesOf(answer).filter(({ table_name: name }) => !name.startsWith('<'))

@@ -20,7 +20,7 @@ export function shown(column: ComparedColumn, row: string): string {
   if (isBytes(column)) return `concat(char(92 using utf8mb4), 'x', lower(hex(${value})))`
   if (base === 'bit') return `lpad(bin(${value} + 0), ${column.digits ?? 1}, '0')`
   if (base === 'float' || base === 'double') return printed(`${value} + 0e0`)
-  if (isText(column) && column.recoded) return `convert(${value} using utf8mb4)`
+  if (isText(column) && column.encoding) return `convert(${value} using utf8mb4)`
   return isText(column) ? value : printed(value)
 }
 

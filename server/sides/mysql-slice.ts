@@ -22,6 +22,12 @@ export function rowsOf(plan: SidePlan): string {
 
 type Range = Extract<Slice, { kind: 'range' }>
 
+/** Both ends included. */
+interface Keys {
+  readonly from: bigint
+  readonly to: bigint
+}
+
 const keyOf = ({ key: [column] }: SidePlan) => ({ column: column!, value: numeric(column!) })
 
 /** A year compares with 1 as with 2001, unless it is made a number first. */
@@ -29,7 +35,7 @@ const numeric = ({ name, cast }: ComparedColumn) =>
   cast.startsWith('year') ? `(t.${quoted(name)} + 0)` : `t.${quoted(name)}`
 
 /** The part of a range that the column can hold. */
-function held({ from, to }: Range, { cast }: ComparedColumn): { from: bigint; to: bigint } {
+function held({ from, to }: Keys, { cast }: ComparedColumn): Keys {
   const [min, max] = cast.includes('unsigned') ? [0n, unsignedMax] : [int8.min, int8.max]
   return { from: from < min ? min : from, to: to > max ? max : to }
 }
@@ -60,10 +66,38 @@ function within(plan: SidePlan, slice: Slice): string {
   return from > to ? 'false' : `${value} >= ${from} and ${value} <= ${to}`
 }
 
-/** One statement for all buckets of a slice, a row each. */
-export const digestSql = (plan: SidePlan, slice: Slice, cut: Cut): string =>
-  `select ${bucketOf(plan, slice, cut)} as bucket, count(*) as \`rows\`, sum(${rowHash(plan, 't')}) as \`sum\`
-    from ${rowsOf(plan)} where ${within(plan, slice)} group by 1 order by null`
+/** One statement for all buckets of a slice, a row each; where only some of them are asked for, as many as these need. */
+export function digestSql(plan: SidePlan, slice: Slice, cut: Cut): string[] {
+  const digest = (condition: string) =>
+    `select ${bucketOf(plan, slice, cut)} as bucket, count(*) as \`rows\`, sum(${rowHash(plan, 't')}) as \`sum\`
+    from ${rowsOf(plan)} where ${condition} group by 1 order by null`
+  if (slice.kind === 'hash' || cut.kind === 'hash' || !cut.only) return [digest(within(plan, slice))]
+  const { width } = cut
+  return conditions(
+    plan,
+    cut.only.map(({ first, last }) => keysOf(slice, width, first, last)),
+  ).map(digest)
+}
+
+/** The keys of neighbouring buckets. */
+function keysOf({ from, to }: Range, width: bigint, first: bigint, last: bigint): Keys {
+  const end = from + (last + 1n) * width - 1n
+  return { from: from + first * width, to: end < to ? end : to }
+}
+
+/** Ranges of keys as a few conditions. */
+function conditions(plan: SidePlan, ranges: readonly Keys[]): string[] {
+  const { value, column } = keyOf(plan)
+  const within = ranges.flatMap((range) => {
+    const { from, to } = held(range, column)
+    return from > to ? [] : [`${value} >= ${from} and ${value} <= ${to}`]
+  })
+  const some: string[] = []
+  for (let start = 0; start < within.length; start += rangesPerStatement) {
+    some.push(within.slice(start, start + rangesPerStatement).join(' or '))
+  }
+  return some
+}
 
 /** A value as text of the session's own encoding, whatever its type. */
 export const printed = (expression: string): string => `cast(${expression} as char character set utf8mb4)`
@@ -78,32 +112,22 @@ export const keyAndHash = (plan: SidePlan): string =>
   ].join(', ')
 
 /** Statements that list rows of buckets: a few where an index reads the buckets by themselves, else one scan. */
-export function listSql(plan: SidePlan, slice: Slice, cut: Cut, buckets: readonly bigint[]): string[] {
+export function listSql(plan: SidePlan, slice: Slice, cut: Cut, buckets: readonly number[]): string[] {
   const rows = `select ${keyAndHash(plan)} from ${rowsOf(plan)} where ${within(plan, slice)}`
   if (buckets.length === 0) return []
   if (slice.kind === 'hash' || cut.kind === 'hash' || !plan.ordered) {
     return [`${rows} and (${bucketOf(plan, slice, cut)}) in (${buckets.join(', ')})`]
   }
-  const { value, column } = keyOf(plan)
-  const ranges = rangesOf(slice, cut.width, buckets).flatMap((range) => {
-    const { from, to } = held({ kind: 'range', ...range }, column)
-    return from > to ? [] : [`${value} >= ${from} and ${value} <= ${to}`]
-  })
-  const statements: string[] = []
-  for (let start = 0; start < ranges.length; start += rangesPerStatement) {
-    const some = ranges.slice(start, start + rangesPerStatement)
-    statements.push(`select ${keyAndHash(plan)} from ${rowsOf(plan)} where ${some.join(' or ')}`)
-  }
-  return statements
+  return conditions(plan, rangesOf(slice, cut.width, buckets)).map(
+    (some) => `select ${keyAndHash(plan)} from ${rowsOf(plan)} where ${some}`,
+  )
 }
 
 /** The keys of these buckets, neighbours as one. */
-function rangesOf(slice: Range, width: bigint, buckets: readonly bigint[]): { from: bigint; to: bigint }[] {
+function rangesOf(slice: Range, width: bigint, buckets: readonly number[]): Keys[] {
   const ranges: { from: bigint; to: bigint }[] = []
-  for (const bucket of buckets.toSorted((one, other) => (one < other ? -1 : 1))) {
-    const from = slice.from + bucket * width
-    const end = from + width - 1n
-    const to = end < slice.to ? end : slice.to
+  for (const bucket of buckets.toSorted((one, other) => one - other).map(BigInt)) {
+    const { from, to } = keysOf(slice, width, bucket, bucket)
     const before = ranges.at(-1)
     if (before && before.to + 1n === from) before.to = to
     else ranges.push({ from, to })

@@ -107,13 +107,12 @@ export function mysqlSide(client: Mysql): Side {
 function readerOf(tx: Transaction): SliceReader {
   return {
     async digest(plan, slice, cut, signal) {
-      const rows = await tx.ask<{ bucket: string | number; rows: string; sum: string }>(
-        digestSql(plan, slice, cut),
-        [],
-        signal,
-      )
+      const rows = []
+      for (const text of digestSql(plan, slice, cut)) {
+        rows.push(...(await tx.ask<{ bucket: string | number; rows: string; sum: string }>(text, [], signal)))
+      }
       return rows.map(({ bucket, rows: count, sum }) => ({
-        bucket: BigInt(bucket),
+        bucket: Number(bucket),
         rows: Number(count),
         sum: String(sum),
       }))

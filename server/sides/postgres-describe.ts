@@ -48,7 +48,8 @@ function digitsOf({ base, modifier }: Base): number | undefined {
 
 /** What `describeSql` answers. */
 interface Described extends Omit<Table, 'engine' | 'ref' | 'columns' | 'uniqueKeys' | 'rowsEstimate'> {
-  readonly columns: readonly (Omit<Column, 'class' | 'wide' | 'digits'> & Base)[]
+  readonly columns: readonly (Omit<Column, 'class' | 'wide' | 'digits' | 'encoding'> &
+    Base & { encoding: string | null })[]
   readonly keys: readonly (readonly string[])[]
   readonly rows: number
 }
@@ -85,7 +86,7 @@ select json_build_object(
   'columns', (
     select json_agg(json_build_object('name', a.attname, 'type', format_type(a.atttypid, a.atttypmod),
       'cast', format_type(b.oid, -1), 'base', b.typname, 'modifier', b.modifier, 'enum', b.typtype = 'e',
-      'recoded', getdatabaseencoding() not in ('UTF8', 'SQL_ASCII'), 'nullable', not a.attnotnull,
+      'encoding', nullif(nullif(getdatabaseencoding(), 'UTF8'), 'SQL_ASCII'), 'nullable', not a.attnotnull,
       'generated', a.attgenerated <> '', 'identity', a.attidentity <> '' or exists (
         select from pg_attrdef d
           join pg_depend p on p.classid = 'pg_attrdef'::regclass and p.objid = d.oid and p.refclassid = 'pg_class'::regclass
@@ -135,8 +136,9 @@ export async function describePostgres(client: Postgres, ref: TableRef, signal?:
     uniqueKeys: keys,
     rowsEstimate: Math.round(rows),
     ...rest,
-    columns: columns.map(({ base, modifier, enum: isEnum, ...column }) => ({
+    columns: columns.map(({ base, modifier, enum: isEnum, encoding, ...column }) => ({
       ...column,
+      ...(encoding ? { encoding } : {}),
       class: isEnum ? 'text' : (classes[base] ?? 'other'),
       wide: base === 'int8' || (base === 'numeric' && modifier < 0),
       digits: digitsOf({ base, modifier, enum: isEnum }),

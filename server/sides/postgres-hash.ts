@@ -60,7 +60,9 @@ const rounded = (value: string, digits: number) =>
 const uuidText = ({ cast }: ComparedColumn, value: string) =>
   cast === 'bytea'
     ? `regexp_replace(encode(${value}, 'hex'), '^(.{8})(.{4})(.{4})(.{4})', '\\1-\\2-\\3-\\4-')`
-    : `lower(${value}::text collate "C")`
+    : cast === 'uuid'
+      ? `${value}::text`
+      : `lower(${value}::text collate "C")`
 
 const secondDigits = 6
 
@@ -185,24 +187,37 @@ export const canonical = (column: ComparedColumn, row: string): string => told({
 
 /** The same with all the digits that both sides fix: nobody has to strip zeros. */
 function told(column: ComparedColumn, row: string): string {
+  const value = shown(column, row)
+  return printedAlike.has(column.class) && !value.endsWith('::text') ? `${value}::text` : value
+}
+
+/** Classes whose values print as their text, so that joining them needs no cast: a fifth of the cost of a row. */
+const printedAlike: ReadonlySet<ComparedColumn['class']> = new Set([
+  'boolean',
+  'integer',
+  'date',
+  'uuid',
+  'numeric',
+  'timestamp',
+])
+
+function shown(column: ComparedColumn, row: string): string {
   const value = `${row}.${quoted(column.name)}`
   switch (column.class) {
     case 'boolean':
     case 'integer':
-      return `${column.cast === 'boolean' ? `${value}::int4` : value}::text`
+      return column.cast === 'boolean' ? `${value}::int4` : value
     case 'date':
-      return `${value}::text`
+      return value
     case 'uuid':
-      return column.wide ? uuidText(column, value) : `${value}::text`
+      return column.wide && column.cast !== 'uuid' ? uuidText(column, value) : value
     case 'numeric':
-      return column.even && column.precision === undefined
-        ? `${value}::text`
-        : `trim_scale(${typed(column, value)})::text`
+      return column.even && column.precision === undefined ? value : `trim_scale(${typed(column, value)})`
     case 'float':
       // Its eight bytes: the decimal print is not the same on every engine. Minus zero is zero.
       return `encode(float8send(${typed(column, value)} + 0), 'hex')`
     case 'timestamp':
-      return `${typed(column, value)}::text`
+      return typed(column, value)
     case 'time':
     case 'interval':
     case 'bytes':
@@ -239,10 +254,14 @@ function framed(columns: readonly ComparedColumn[], row: string): string {
   const { plain, lengthy, measured } = frameOf(columns)
   const text = (column: ComparedColumn) => told(column, row)
   const length = (column: ComparedColumn) =>
-    column.recoded ? `octet_length(convert_to(${text(column)}, 'UTF8'))` : `octet_length(${text(column)})`
+    column.class === 'uuid' && column.cast === 'uuid' && !column.nullable
+      ? '36'
+      : column.encoding
+        ? `octet_length(convert_to(${text(column)}, 'UTF8'))`
+        : `octet_length(${text(column)})`
   const parts = [
-    ...plain.map((column) => (column.nullable ? `coalesce(${text(column)}, '${nullMark}')` : text(column))),
-    ...lengthy.map((column) => (mayBeNull(column) ? `coalesce(${text(column)}, '')` : text(column))),
+    ...plain.map((column) => (column.nullable ? `coalesce(${text(column)}, '${nullMark}')` : shown(column, row))),
+    ...lengthy.map((column) => (mayBeNull(column) ? `coalesce(${text(column)}, '')` : shown(column, row))),
     ...measured.map((column) => (mayBeNull(column) ? `coalesce(${length(column)}::text, '')` : length(column))),
   ]
   return `concat_ws('${separator}', ${parts.join(', ')})`

@@ -1,5 +1,5 @@
 import { keyHash, quoted, rowHash, canonical } from './postgres-hash.ts'
-import type { Cut, SidePlan, Slice } from './side.ts'
+import type { BucketRun, Cut, SidePlan, Slice } from './side.ts'
 
 const int8 = { min: -(2n ** 63n), max: 2n ** 63n - 1n }
 const bucketShift = 20
@@ -15,6 +15,9 @@ const big = (value: bigint) => `'${value}'::int8`
 const bigs = (values: readonly bigint[]) => `'{${values.join(',')}}'::int8[]`
 
 type Range = Extract<Slice, { kind: 'range' }>
+type RangeCut = Extract<Cut, { kind: 'range' }>
+
+const smaller = (one: bigint, other: bigint) => (one < other ? one : other)
 
 /**
  * The bucket of a row, for statements that walk the whole table. Differences of keys that do not fit 64 bits are taken as
@@ -56,20 +59,36 @@ export function digestSql(plan: SidePlan, asked: Slice, cut: Cut): string {
   if (!slice) return 'select null::text as answer'
   const hash = rowHash(plan, 't')
   const buckets =
-    slice.kind === 'range' && cut.kind === 'range' && plan.walked
-      ? walked(plan, slice, cut.width, hash)
+    slice.kind === 'range' && cut.kind === 'range' && (plan.walked || cut.only)
+      ? walked(plan, slice, cut, hash)
       : `select ${bucketOf(plan, slice, cut)} as bucket, count(*) as rows, sum(${hash}) as sum
          from ${rowsOf(plan)} where ${within(plan, slice)} group by 1`
   return `select string_agg(bucket || ',' || rows || ',' || sum, ';') as answer from (${buckets}) as d`
 }
 
-function walked(plan: SidePlan, { from, to }: Range, width: bigint, hash: string): string {
+type Keys = Pick<Range, 'from' | 'to'>
+
+/** The planner counts the steps of a constant series, and so its statistics explain what a slice costs. */
+const allBuckets = ({ from, to }: Keys, width: bigint) =>
+  `(select place - 1, start from generate_series(${big(from)}, ${big(to)}, ${big(width)})
+      with ordinality as s(start, place)) as b(bucket, start)`
+
+function someBuckets({ from, to }: Keys, width: bigint, only: readonly BucketRun[]): string {
+  const runs = only.filter(({ first }) => from + first * width <= to)
+  const firsts = bigs(runs.map(({ first }) => first))
+  const starts = bigs(runs.map(({ first }) => from + first * width))
+  const ends = bigs(runs.map(({ last }) => smaller(to, from + last * width)))
+  return `(select r.first + s.place - 1, s.start from unnest(${firsts}, ${starts}, ${ends}) as r(first, start, last)
+      cross join lateral generate_series(r.start, r.last, ${big(width)}) with ordinality as s(start, place)) as b(bucket, start)`
+}
+
+function walked(plan: SidePlan, { from, to }: Range, { width, only }: RangeCut, hash: string): string {
   const key = `t.${quoted(plan.key[0]!.name)}`
   // The last bucket may end beyond the largest integer there is.
   const lastStart = to - (width - 1n) < int8.min ? int8.min : to - (width - 1n)
   const end = `case when b.start > ${big(lastStart)} then ${big(to)} else b.start + ${big(width - 1n)} end`
-  return `select b.place - 1 as bucket, d.rows, d.sum
-    from generate_series(${big(from)}, ${big(to)}, ${big(width)}) with ordinality as b(start, place)
+  return `select b.bucket, d.rows, d.sum
+    from ${only ? someBuckets({ from, to }, width, only) : allBuckets({ from, to }, width)}
     cross join lateral (
       select count(*) as rows, sum(${hash}) as sum from ${rowsOf(plan)} where ${key} >= b.start and ${key} <= ${end}
     ) as d where d.rows > 0`
@@ -88,19 +107,19 @@ export const keyAndHash = (plan: SidePlan): string =>
  * Lists rows of buckets. Integer keys come as one text a bucket or few, `key,hash;…`, which is several times cheaper to
  * read than as many rows; other keys may hold any letter and come as rows of `keyAndHash`.
  */
-export function listSql(plan: SidePlan, asked: Slice, cut: Cut, buckets: readonly bigint[]): string {
+export function listSql(plan: SidePlan, asked: Slice, cut: Cut, buckets: readonly number[]): string {
   const slice = held(asked)
   if (!slice) return 'select null::text as answer where false'
   if (slice.kind === 'hash' || cut.kind === 'hash') {
     return `select ${keyAndHash(plan)} from ${rowsOf(plan)}
-      where ${within(plan, slice)} and ${bucketOf(plan, slice, cut)} = any(${bigs(buckets)})`
+      where ${within(plan, slice)} and ${bucketOf(plan, slice, cut)} = any(${bigs(buckets.map(BigInt))})`
   }
   const key = `t.${quoted(plan.key[0]!.name)}`
   const listed = `string_agg(${key} || ',' || ${rowHash(plan, 't')}, ';') as answer`
   if (!plan.ordered) {
     const bucket = bucketOf(plan, slice, cut)
     return `select ${listed} from ${rowsOf(plan)}
-      where ${within(plan, slice)} and ${bucket} = any(${bigs(buckets)}) group by ${bucket}`
+      where ${within(plan, slice)} and ${bucket} = any(${bigs(buckets.map(BigInt))}) group by ${bucket}`
   }
   const ranges = rangesOf(slice, cut.width, buckets)
   return `select d.answer from unnest(${bigs(ranges.map(({ from }) => from))}, ${bigs(ranges.map(({ to }) => to))}) as b(first, last)
@@ -113,9 +132,9 @@ export function listSql(plan: SidePlan, asked: Slice, cut: Cut, buckets: readonl
 const joinedMax = 16n
 
 /** The keys of these buckets. */
-function rangesOf(slice: Range, width: bigint, buckets: readonly bigint[]): { from: bigint; to: bigint }[] {
+function rangesOf(slice: Range, width: bigint, buckets: readonly number[]): { from: bigint; to: bigint }[] {
   const ranges: { from: bigint; to: bigint }[] = []
-  for (const bucket of buckets.toSorted((one, other) => (one < other ? -1 : 1))) {
+  for (const bucket of buckets.toSorted((one, other) => one - other).map(BigInt)) {
     const from = slice.from + bucket * width
     const end = from + width - 1n
     const to = end < slice.to ? end : slice.to

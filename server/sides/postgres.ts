@@ -11,7 +11,7 @@ import type { Digest, KeyHash, Side, SidePlan, SliceReader } from './side.ts'
 
 /** Rows that cross the wire at a time while listing, and keys that are asked for at a time. */
 const batchRows = 2_000
-const batchTexts = 100
+const batchTexts = 2_000
 const keysPerStatement = 1_000
 
 type Answer = Record<string, string | null>
@@ -117,7 +117,7 @@ function readerOf(asker: Asker, tx?: Transaction): SliceReader {
   return {
     async digest(plan, slice, cut, signal) {
       const [row] = await asker.ask<{ answer: string | null }>(digestSql(plan, slice, cut), [], signal)
-      return row!.answer === null ? [] : row!.answer.split(';').map(digestOf)
+      return row!.answer === null ? [] : digestsOf(row!.answer)
     },
 
     async *list(plan, slice, cut, buckets, signal) {
@@ -138,7 +138,20 @@ function listedOf({ answer }: Answer): KeyHash[] {
   })
 }
 
-function digestOf(text: string): Digest {
-  const [bucket, rows, sum] = text.split(',') as [string, string, string]
-  return { bucket: BigInt(bucket), rows: Number(rows), sum }
+/** By its commas alone: there may be a hundred thousand buckets, and splitting them takes twice as long. */
+function digestsOf(text: string): Digest[] {
+  const digests: Digest[] = []
+  for (let at = 0; at < text.length;) {
+    const rows = text.indexOf(',', at) + 1
+    const sum = text.indexOf(',', rows) + 1
+    const found = text.indexOf(';', sum)
+    const end = found === -1 ? text.length : found
+    digests.push({
+      bucket: Number(text.slice(at, rows - 1)),
+      rows: Number(text.slice(rows, sum - 1)),
+      sum: text.slice(sum, end),
+    })
+    at = end + 1
+  }
+  return digests
 }

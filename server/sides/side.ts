@@ -37,8 +37,8 @@ export interface Column {
   readonly wide: boolean
   /** Digits that the type fixes: after the point of a numeric, after the second of a time, of a bit string. */
   readonly digits?: number | undefined
-  /** Text that is stored in another encoding than UTF-8. */
-  readonly recoded?: boolean | undefined
+  /** The encoding that its text is stored in, where it is not UTF-8. */
+  readonly encoding?: string | undefined
 }
 
 /** A table as its engine describes it. */
@@ -74,7 +74,9 @@ export interface ComparedColumn {
   readonly wide: boolean
   /** This side's own. */
   readonly digits?: number | undefined
-  readonly recoded?: boolean | undefined
+  readonly encoding?: string | undefined
+  /** Both sides store text in the same encoding: its bytes are as good as the text. */
+  readonly alike?: boolean | undefined
   /** Both sides fix the same digits, and print them all. */
   readonly even?: boolean | undefined
   /** The other side is another engine: its values are not printed as ours are. */
@@ -120,12 +122,24 @@ export type Slice =
 
 /** How a slice is cut: `width` key values a bucket for ranges, `buckets` (a power of two) for hashes. */
 export type Cut =
-  { readonly kind: 'range'; readonly width: bigint } | { readonly kind: 'hash'; readonly buckets: number }
+  | {
+      readonly kind: 'range'
+      readonly width: bigint
+      /** The buckets a digest is asked for, in order; all of them where absent. Only where an index reads them by themselves. */
+      readonly only?: readonly BucketRun[]
+    }
+  | { readonly kind: 'hash'; readonly buckets: number }
+
+/** Neighbouring buckets, both ends included. */
+export interface BucketRun {
+  readonly first: bigint
+  readonly last: bigint
+}
 
 /** The sum adds one 64-bit hash a row, exactly, as decimal text: it does not depend on row order, and copies add up. */
 export interface Digest {
   /** The number of the bucket within its slice, from 0; or the hash bucket. */
-  readonly bucket: bigint
+  readonly bucket: number
   readonly rows: number
   readonly sum: string
 }
@@ -188,14 +202,14 @@ export interface Explained {
 
 /** Reads of one side that belong to one slice. */
 export interface SliceReader {
-  /** One statement: every bucket of the slice that has rows, in no order. Cost: one pass over the slice. */
+  /** Every bucket asked for that has rows, in no order. Cost: one statement and one pass over these buckets, or a few. */
   digest(plan: SidePlan, slice: Slice, cut: Cut, signal?: AbortSignal): Promise<readonly Digest[]>
   /** Key and row hash of every row in these buckets of the slice, in batches, in no particular order. */
   list(
     plan: SidePlan,
     slice: Slice,
     cut: Cut,
-    buckets: readonly bigint[],
+    buckets: readonly number[],
     signal?: AbortSignal,
   ): AsyncIterable<readonly KeyHash[]>
 }
