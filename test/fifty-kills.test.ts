@@ -75,15 +75,17 @@ const script = () => `
   import { postgresSide } from ${compiled('sides/postgres')}
   import { runJournal } from ${compiled('store/journal')}
   import { openStore } from ${compiled('store/open')}
+  import { claimRun } from ${compiled('store/runs')}
   const { db } = await openStore(${JSON.stringify(database.url)})
   const side = (name, url) => postgresSide(openPostgres({ name, url }))
   const [line] = await once(process.stdin.setEncoding('utf8'), 'data')
   process.stdout.write('begun\\n')
+  const run = await claimRun(db, line.trim(), 'worker', 0)
   const { slices, ...result } = await reconcile({
     pair: pairSchema.parse(${JSON.stringify(pair)}),
     source: side('source', ${JSON.stringify(copies.source.url)}),
     target: side('target', ${JSON.stringify(copies.target.url)}),
-    journal: runJournal(db, { run: line.trim(), pair: 'pair' }),
+    journal: runJournal(db, run),
     verbs: { now: () => performance.now(), sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)) },
     signal: new AbortController().signal,
     progress: ({ rowsDone }) => void process.stdout.write('rows ' + rowsDone + '\\n'),

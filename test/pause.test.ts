@@ -24,6 +24,8 @@ const asked = async (pair: string, more: { occasion?: string } = {}) => {
   await requestRun(store.db, { id, pair, pipeline: 'p', mode: 'full', trigger: 'api', requestedBy: 'ada', ...more })
   return id
 }
+/** Takes a run that nobody holds. */
+const claim = async (id: string) => (await claimRun(store.db, id, 'one', 60_000))!
 const free = async (id: string) => (await runsToWork(store.db, 100)).some((run) => run.id === id)
 const row = async (pair: string) => (await runRows(store.db, { pair, limit: 1 }))[0]!
 const audit = (run: string) =>
@@ -32,12 +34,12 @@ const audit = (run: string) =>
 describe('a paused run', () => {
   it('is told to whoever works on it, let go of, and taken by nobody before it is resumed', async () => {
     const id = await asked('held')
-    await claimRun(store.db, id, 'one', 60_000)
+    const taken = await claim(id)
     await pauseRun(store.db, id, 'bob')
-    expect(await renewRun(store.db, id, 'one', 60_000, undefined)).toEqual({ held: true, pausedBy: 'bob' })
+    expect(await renewRun(store.db, taken, 60_000, undefined)).toEqual({ held: true, pausedBy: 'bob' })
 
     const waiting = { reason: 'paused', why: 'Paused by bob.', sinceMs: 1_767_225_600_000 } as const
-    await parkRun(store.db, id, 'one', { progress: { ...progress, waiting } })
+    await parkRun(store.db, taken, { progress: { ...progress, waiting } })
     expect(await free(id)).toBe(false)
     expect(await claimRun(store.db, id, 'two', 60_000)).toBeUndefined()
     expect(await row('held')).toMatchObject({
@@ -73,9 +75,9 @@ describe('a paused run', () => {
 
   it('keeps its pair: a run that its schedule asks for waits behind it', async () => {
     const id = await asked('kept')
-    await claimRun(store.db, id, 'one', 60_000)
+    const taken = await claim(id)
     await pauseRun(store.db, id, 'bob')
-    await parkRun(store.db, id, 'one', { progress })
+    await parkRun(store.db, taken, { progress })
     const next = await asked('kept', { occasion: '2026-01-01 02:00' })
     expect(await claimRun(store.db, next, 'one', 60_000)).toBeUndefined()
     await resumeRun(store.db, id, 'bob')
@@ -84,12 +86,13 @@ describe('a paused run', () => {
 
   it('can be cancelled, and is taken to be ended', async () => {
     const id = await asked('given-up')
-    await claimRun(store.db, id, 'one', 60_000)
+    const taken = await claim(id)
     await pauseRun(store.db, id, 'bob')
-    await parkRun(store.db, id, 'one', { progress })
+    await parkRun(store.db, taken, { progress })
     await cancelRun(store.db, id, 'eve')
-    expect(await claimRun(store.db, id, 'two', 60_000)).toMatchObject({ id, cancelBy: 'eve' })
-    await endRun(store.db, id, 'two', { state: 'cancelled', fault: { code: 'cancelled', message: '', hint: '' } })
+    const next = await claim(id)
+    expect(next).toMatchObject({ id, cancelBy: 'eve' })
+    await endRun(store.db, next, { state: 'cancelled', fault: { code: 'cancelled', message: '', hint: '' } })
     expect(await storedRun(store.db, id)).toMatchObject({ state: 'cancelled', pausedBy: null, leaseOwner: null })
   })
 
@@ -100,14 +103,14 @@ describe('a paused run', () => {
     await pauseRun(store.db, id, 'bob')
     await expect(pauseRun(store.db, id, 'eve')).rejects.toMatchObject(refusal('is paused already, by bob'))
     await resumeRun(store.db, id, 'bob')
-    await claimRun(store.db, id, 'one', 60_000)
+    const taken = await claim(id)
     await store.db.execute(sql`update runs set compared_at = now() where id = ${id}`)
     await expect(pauseRun(store.db, id, 'eve')).rejects.toMatchObject(
       refusal('has compared everything and only writes'),
     )
     await cancelRun(store.db, id, 'eve')
     await expect(pauseRun(store.db, id, 'eve')).rejects.toMatchObject(refusal('is being cancelled by eve'))
-    await endRun(store.db, id, 'one', { state: 'cancelled', fault: { code: 'cancelled', message: '', hint: '' } })
+    await endRun(store.db, taken, { state: 'cancelled', fault: { code: 'cancelled', message: '', hint: '' } })
     await expect(pauseRun(store.db, id, 'eve')).rejects.toMatchObject(refusal('has ended already (cancelled)'))
     await expect(pauseRun(store.db, randomUUID(), 'eve')).rejects.toMatchObject({ code: 'not_found' })
     expect([...(await audit(id))].map(({ event }) => event)).toEqual(['paused', 'resumed'])
@@ -117,9 +120,9 @@ describe('a paused run', () => {
 describe('a run that waits for its time window', () => {
   it('is taken by nobody before the window opens, and then by one', async () => {
     const id = await asked('night')
-    await claimRun(store.db, id, 'one', 60_000)
+    const taken = await claim(id)
     const until = new Date(Date.now() + 400)
-    await parkRun(store.db, id, 'one', { progress, until })
+    await parkRun(store.db, taken, { progress, until })
     expect(await claimRun(store.db, id, 'two', 60_000)).toBeUndefined()
     expect(await free(id)).toBe(false)
     await new Promise((resolve) => setTimeout(resolve, 500))
@@ -129,8 +132,8 @@ describe('a run that waits for its time window', () => {
 
   it('is let go of by its owner alone', async () => {
     const id = await asked('owned')
-    await claimRun(store.db, id, 'one', 60_000)
-    await parkRun(store.db, id, 'two', { progress, until: new Date(Date.now() + 60_000) })
-    expect(await renewRun(store.db, id, 'one', 60_000, undefined)).toEqual({ held: true })
+    const taken = await claim(id)
+    await parkRun(store.db, { ...taken, attempt: 0 }, { progress, until: new Date(Date.now() + 60_000) })
+    expect(await renewRun(store.db, taken, 60_000, undefined)).toEqual({ held: true })
   })
 })

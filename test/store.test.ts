@@ -1,41 +1,47 @@
 import { randomUUID } from 'node:crypto'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { sql } from 'drizzle-orm'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Fault } from '../server/fault.ts'
 import { sliceOf, judged, alertRecord, noticeTo, resultOf, runRequest } from './store-rows.ts'
 import { alertRow, alertRows, acknowledgeAlert } from '../server/store/alerts.ts'
 import { allDues, keepDues, setDue } from '../server/store/dues.ts'
+import type { Journal } from '../server/reconcile/journal.ts'
+import type { Claim } from '../server/store/claim.ts'
 import { proposedAmong, runJournal } from '../server/store/journal.ts'
 import { openStore, type Store } from '../server/store/open.ts'
 import { channelTotals, noticesDue, outbox } from '../server/store/outbox.ts'
 import { tidy } from '../server/store/retention.ts'
 import { allDifferences, differencePage } from '../server/store/difference-reads.ts'
 import { runDetail, runRows } from '../server/store/run-reads.ts'
-import { cancelRun, claimRun, endRun, renewRun, requestRun, runsToWork } from '../server/store/runs.ts'
+import {
+  cancelRun,
+  claimRun,
+  endRun,
+  releaseRun,
+  renewRun,
+  requestRun,
+  runsToWork,
+  storedRun,
+} from '../server/store/runs.ts'
 import { sampleBuckets, silences, stateBuckets } from '../server/store/series.ts'
 import { noteAbsence, noteStates } from '../server/store/states.ts'
 import { addToken, anyToken, tokenBySha256 } from '../server/store/tokens.ts'
 import { recallTurns, recordTurn } from '../server/store/turns.ts'
 import { postgresServer } from './services/postgres.ts'
-
-const backends = {
-  'a real PostgreSQL': async () => {
-    const database = await (await postgresServer()).createDatabase('store')
-    return { url: database.url, drop: () => database.drop() }
-  },
-  'the embedded one': async () => {
-    const directory = await mkdtemp(join(tmpdir(), 'tallyman-store-'))
-    return { url: `pglite://${directory}/store`, drop: () => rm(directory, { recursive: true, force: true }) }
-  },
-}
+import { storePlaces } from './stores.ts'
 
 const at = (seconds: number) => new Date(Date.UTC(2026, 0, 1) + seconds * 1_000)
 const nobody = { address: () => [] }
+const planned = {
+  method: 'native',
+  strategy: 'range',
+  fingerprint: 'f',
+  columns: [],
+  notes: [],
+  rowsEstimate: 9,
+} as const
 
-describe.each(Object.entries(backends))('the store on %s', (_, place) => {
+describe.each(Object.entries(storePlaces))('the store on %s', (_, place) => {
   let store: Store
   let drop: () => Promise<unknown>
 
@@ -258,17 +264,21 @@ describe.each(Object.entries(backends))('the store on %s', (_, place) => {
     it('are held by one worker at a time, and taken over when its lease ends', async () => {
       const { id } = runRequest('leased')
       await requestRun(store.db, { ...runRequest('leased'), id })
-      expect(await claimRun(store.db, id, 'one', 60_000)).toMatchObject({ id, state: 'running' })
+      const one = (await claimRun(store.db, id, 'one', 60_000))!
+      expect(one).toMatchObject({ id, state: 'running' })
       expect(await claimRun(store.db, id, 'two', 60_000)).toBeUndefined()
       expect(await claimRun(store.db, id, 'one', 60_000)).toBeUndefined()
-      expect(await renewRun(store.db, id, 'one', 1, undefined)).toEqual({ held: true })
+      expect(await renewRun(store.db, one, 1, undefined)).toEqual({ held: true })
       await new Promise((resolve) => setTimeout(resolve, 30))
       expect(await runsToWork(store.db, 10)).toEqual([{ id, state: 'running' }])
-      expect(await claimRun(store.db, id, 'two', 60_000)).toMatchObject({ id })
-      expect(await renewRun(store.db, id, 'one', 50, undefined)).toEqual({ held: false })
+      const two = (await claimRun(store.db, id, 'one', 60_000))!
+      expect(two).toMatchObject({ id })
+      expect(await renewRun(store.db, one, 50, undefined)).toEqual({ held: false })
       await cancelRun(store.db, id, 'ada')
-      expect(await renewRun(store.db, id, 'two', 50, undefined)).toEqual({ held: true, cancelBy: 'ada' })
-      await endRun(store.db, id, 'two', { state: 'cancelled', fault: { code: 'cancelled', message: '', hint: '' } })
+      expect(await renewRun(store.db, two, 50, undefined)).toEqual({ held: true, cancelBy: 'ada' })
+      const cancelled = { state: 'cancelled', fault: { code: 'cancelled', message: '', hint: '' } } as const
+      expect(await endRun(store.db, one, cancelled)).toBe('lost')
+      expect(await endRun(store.db, two, cancelled)).toBe('ended')
       expect((await runRows(store.db, { pair: 'leased', limit: 5 }))[0]).toMatchObject({
         state: 'cancelled',
         verdict: 'unknown',
@@ -278,16 +288,8 @@ describe.each(Object.entries(backends))('the store on %s', (_, place) => {
     it('find their checkpoint again, without what was kept of a slice that is read again', async () => {
       const request = runRequest('journalled')
       await requestRun(store.db, request)
-      const journal = runJournal(store.db, { run: request.id, pair: 'journalled' })
+      const journal = runJournal(store.db, (await claimRun(store.db, request.id, 'one', 60_000))!)
       expect(await journal.recall()).toBeUndefined()
-      const planned = {
-        method: 'native',
-        strategy: 'range',
-        fingerprint: 'f',
-        columns: [],
-        notes: [],
-        rowsEstimate: 9,
-      } as const
       await journal.plan({
         ...planned,
         intervals: [{ from: '0', to: '18' }],
@@ -335,9 +337,55 @@ describe.each(Object.entries(backends))('the store on %s', (_, place) => {
       expect(streamed).toBe(2)
     })
 
+    it('take nothing from a worker that another has followed, nor from one that has let go', async () => {
+      const asked = runRequest('followed')
+      await requestRun(store.db, asked)
+      const one = (await claimRun(store.db, asked.id, 'one', 0))!
+      const told = { on: 'target', action: 'insert', key: ['0'], before: null, after: {}, reason: '', by: 'x' } as const
+      const writes = (journal: Journal) => [
+        () => journal.plan({ ...planned, intervals: [{ from: '0', to: '18' }] }),
+        () => journal.keep(1, [judged('c', 'extra')]),
+        () => journal.slice(sliceOf(0), [judged('a', 'missing')]),
+        () => journal.slice({ ...sliceOf(1), state: 'unknown' }, []),
+        () => journal.guards([]),
+        () => journal.open('approved', 'x'),
+        () =>
+          journal.advance([
+            { id: 'a', from: 'approved', to: 'applying', message: null, audit: { event: 'applying', ...told } },
+          ]),
+        () => journal.forget([1]),
+      ]
+      // The end of its lease alone takes nothing from it.
+      for (const write of writes(runJournal(store.db, one))) await write()
+      const two = (await claimRun(store.db, asked.id, 'one', 0))!
+      await runJournal(store.db, two).keep(1, [judged('d', 'extra')])
+      const written = async () => {
+        const tables = [
+          'runs where id',
+          ...['slices', 'differences', 'decisions', 'corrections', 'audits'].map((t) => `${t} where run_id`),
+        ]
+        return Promise.all(
+          tables.map((table) => store.db.execute(sql`select * from ${sql.raw(table)} = ${asked.id} order by 1, 2`)),
+        )
+      }
+      const refused = async (claim: Claim) => {
+        const before = await written()
+        expect(before.map((rows) => rows.length)).toEqual([1, 1, 2, 2, 1, 1])
+        const message = `Run ${asked.id} was taken over by another worker.`
+        for (const write of writes(runJournal(store.db, { ...claim, pairId: 'followed' })))
+          await expect(write()).rejects.toMatchObject({ code: 'conflict', message })
+        expect(await written()).toEqual(before)
+      }
+      await refused(one)
+      await releaseRun(store.db, one)
+      expect(await renewRun(store.db, two, 60_000, undefined)).toEqual({ held: true })
+      await releaseRun(store.db, two)
+      await refused(two)
+    })
+
     it('move a correction only from the state it is in, with its audit in the same breath', async () => {
       const [run] = await runRows(store.db, { pair: 'journalled', limit: 1 })
-      const journal = runJournal(store.db, { run: run!.id, pair: 'journalled' })
+      const journal = runJournal(store.db, (await storedRun(store.db, run!.id))!)
       const audit = {
         event: 'approved',
         on: 'target',
@@ -376,22 +424,14 @@ describe.each(Object.entries(backends))('the store on %s', (_, place) => {
 
     it('take back what an older run of the pair still proposes, and say so in the audit', async () => {
       const [older, newer] = [runRequest('superseded'), runRequest('superseded')]
-      const planned = {
-        method: 'native',
-        strategy: 'range',
-        fingerprint: 'f',
-        columns: [],
-        notes: [],
-        rowsEstimate: 9,
-      } as const
       for (const { id } of [older, newer]) {
         await requestRun(store.db, { ...runRequest('superseded'), id })
-        await claimRun(store.db, id, 'one', 60_000)
-        const journal = runJournal(store.db, { run: id, pair: 'superseded' })
+        const taken = (await claimRun(store.db, id, 'one', 60_000))!
+        const journal = runJournal(store.db, taken)
         await journal.plan({ ...planned, intervals: [{ from: '0', to: '9' }] })
         await journal.slice(sliceOf(0), [judged('a', 'missing')])
         await journal.open('proposed', 'nobody')
-        await endRun(store.db, id, 'one', { state: 'waiting', result: resultOf(id) })
+        await endRun(store.db, taken, { state: 'waiting', result: resultOf(id) })
       }
       expect(await runRows(store.db, { pair: 'superseded', limit: 2 })).toMatchObject([
         { id: newer.id, state: 'waiting', proposed: 1 },

@@ -3,7 +3,7 @@ import type { Actions } from '../expose/reads.ts'
 import { Fault } from '../fault.ts'
 import type { Correction, Step } from '../reconcile/journal.ts'
 import { acknowledgeAlert } from '../store/alerts.ts'
-import { proposedAmong, runJournal, tally } from '../store/journal.ts'
+import { advance, proposedAmong, tally } from '../store/journal.ts'
 import type { Db } from '../store/open.ts'
 import { runDetail } from '../store/run-reads.ts'
 import { pauseRun, resumeRun } from '../store/pause.ts'
@@ -90,9 +90,9 @@ async function decideAll(
   request: { run: string; pair: string; verdict: 'approve' | 'reject'; ids: readonly string[] | 'all'; actor: string },
 ): Promise<number> {
   const proposed = await proposedAmong(db, request.run, request.ids)
-  const journal = runJournal(db, request)
   const to = request.verdict === 'approve' ? 'approved' : 'rejected'
-  const moved = await journal.advance(proposed.map((correction) => decisionStep(correction, to, request.actor)))
+  const steps = proposed.map((correction) => decisionStep(correction, to, request.actor))
+  const moved = await advance(db, { id: request.run, pairId: request.pair }, steps)
   return moved.size
 }
 

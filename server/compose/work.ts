@@ -134,12 +134,12 @@ export const runnerSteps = ({
   complain,
 }: Pick<WorkParts, 'store' | 'owner' | 'openPair' | 'changed' | 'complain'>): RunnerSteps => ({
   claim: (run, leaseMs) => claimRun(db, run, owner, leaseMs),
-  renew: (run, leaseMs, progress) => renewRun(db, run, owner, leaseMs, progress),
-  end: (run, ending) => endRun(db, run, owner, ending),
-  release: (run) => releaseRun(db, run, owner),
-  park: (run, parked) => parkRun(db, run, owner, parked),
+  renew: (run, leaseMs, progress) => renewRun(db, run, leaseMs, progress),
+  end: (run, ending) => endRun(db, run, ending),
+  release: (run) => releaseRun(db, run),
+  park: (run, parked) => parkRun(db, run, parked),
   pair: openPair,
-  journal: (run, pair) => runJournal(db, { run, pair }),
+  journal: (run) => runJournal(db, run),
   scope: (run) => scopeOf(db, run),
   reconcile,
   changed: (run, ended) =>

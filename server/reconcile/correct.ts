@@ -2,6 +2,7 @@ import { sentenceOf } from '../fault.ts'
 import type { ApplyOutcome, Change, FetchedRow, Key, Side } from '../sides/side.ts'
 import { addCounts, noCounts, total } from './classify.ts'
 import type { AuditEntry, Correction, Journal, Step } from './journal.ts'
+import type { Lease } from './lease.ts'
 import type { ColumnPair, PairPlan } from './plan.ts'
 import type { CorrectionState, Counts, RunVerdict } from './records.ts'
 import { countNow } from './tell.ts'
@@ -18,6 +19,8 @@ export interface Correcting {
   readonly sides: { readonly source: Side; readonly target: Side }
   readonly plan: PairPlan
   readonly journal: Journal
+  /** Absent where nobody can take the run over. */
+  readonly lease?: Lease | undefined
   readonly signal: AbortSignal
 }
 
@@ -83,18 +86,12 @@ async function applyAll(correcting: Correcting, all: readonly Correction[], retr
 
 /** Sends corrections that are in `applying`, writes down what became of them, and returns those that have to wait. */
 async function applyBatch(correcting: Correcting, batch: readonly Correction[], retry = true): Promise<Correction[]> {
-  const { sides, plan, journal, signal } = correcting
+  const { plan, journal, signal } = correcting
   signal.throwIfAborted()
   const outcomes = new Map<string, ApplyOutcome>()
   for (const on of ['source', 'target'] as const) {
     const mine = batch.filter(({ decision }) => decision.on === on)
-    if (mine.length === 0) continue
-    // Not given the signal: a batch that was begun is finished and written down, which takes a lock timeout a row at worst.
-    const answers = await sides[on].apply(
-      plan[on],
-      mine.map((correction) => changeOf(plan, correction)),
-    )
-    for (const [place, { id }] of mine.entries()) outcomes.set(id, answers[place]!)
+    await send(correcting, on, mine, (correction, outcome) => outcomes.set(correction.id, outcome))
   }
   const waiting: Correction[] = []
   const unsure: Correction[] = []
@@ -110,6 +107,25 @@ async function applyBatch(correcting: Correcting, batch: readonly Correction[], 
   await journal.advance(steps)
   if (unsure.length > 0) await settleDoubt(correcting, unsure)
   return waiting
+}
+
+/** Sends corrections to one side while this worker holds the run: what its lease did not last for goes once it is renewed. */
+async function send(
+  { sides, plan, lease }: Correcting,
+  on: 'source' | 'target',
+  mine: readonly Correction[],
+  told: (correction: Correction, outcome: ApplyOutcome) => void,
+): Promise<void> {
+  let left = mine
+  while (left.length > 0) {
+    // Right before the write: whoever has taken the run over since reads these back, and tells what he finds.
+    await lease?.renew()
+    const changes = left.map((correction) => changeOf(plan, correction))
+    // Not given the signal: a batch that was begun is finished and written down, which takes a lock timeout a row at worst.
+    const answers = await sides[on].apply(plan[on], changes, lease?.lasts)
+    for (const [place, answer] of answers.entries()) if (answer !== 'unsent') told(left[place]!, answer)
+    left = left.filter((_, place) => answers[place] === 'unsent')
+  }
 }
 
 const messageOf = (state: CorrectionState) =>

@@ -82,10 +82,11 @@ async function judge(input: RunInput, run: Begun, slices: readonly SliceResult[]
   })
 }
 
-const correctingOf = ({ source, target, journal, signal }: RunInput, { plan }: Begun): Correcting => ({
+const correctingOf = ({ source, target, journal, lease, signal }: RunInput, { plan }: Begun): Correcting => ({
   sides: { source, target },
   plan,
   journal,
+  lease,
   signal,
 })
 

@@ -1,5 +1,6 @@
 import type { Side } from '../sides/side.ts'
 import type { Journal } from './journal.ts'
+import type { Lease } from './lease.ts'
 import type { Pace, Waiting } from './pace.ts'
 import type { PairSpec } from './pair.ts'
 import type { CorrectionState, Counts, Guard, RunVerdict, SliceResult } from './records.ts'
@@ -42,6 +43,8 @@ export interface RunInput {
    * names the person. Absent in mode `propose`: corrections wait.
    */
   readonly approvedBy?: string
+  /** What the run is held by; absent where nobody can take it over. */
+  readonly lease?: Lease
   /** Asked before each slice; absent when nothing holds the run back. */
   readonly pace?: Pace
   /** How much of the pair is compared; all of it when absent. */

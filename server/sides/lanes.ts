@@ -1,4 +1,4 @@
-import type { ApplyOutcome, Change } from './side.ts'
+import type { Applied, ApplyOutcome, Change } from './side.ts'
 
 /**
  * Sends changes side by side, but for those to rows of one key: two of them would reach for the same copy. Outcomes stand
@@ -10,18 +10,23 @@ export async function inLanes(
   connections: number,
   changes: readonly Change[],
   send: (change: Change) => Promise<ApplyOutcome>,
-): Promise<readonly ApplyOutcome[]> {
+  maySend: () => boolean = () => true,
+): Promise<readonly Applied[]> {
   const byKey = new Map<string, number[]>()
   for (const [place, { key }] of changes.entries()) {
     const name = JSON.stringify(key)
     byKey.set(name, [...(byKey.get(name) ?? []), place])
   }
   const lanes = byKey.values()
-  const outcomes: ApplyOutcome[] = []
+  const outcomes: Applied[] = []
   let lost: string | undefined
   const work = async () => {
     for (const lane of lanes) {
       for (const place of lane) {
+        if (!lost && !maySend()) {
+          outcomes[place] = 'unsent'
+          continue
+        }
         const outcome: ApplyOutcome = lost
           ? { state: 'failed', message: `Not sent, because the connection was lost: ${lost}` }
           : await send(changes[place]!)

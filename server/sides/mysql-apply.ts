@@ -7,7 +7,7 @@ import { baseOf, isExact, reads, sought } from './mysql-literal.ts'
 import { names, shown } from './mysql-rows.ts'
 import { tableOf } from './mysql-slice.ts'
 import { written } from './mysql-written.ts'
-import type { ApplyOutcome, Change, ComparedColumn, SidePlan } from './side.ts'
+import type { Applied, ApplyOutcome, Change, ComparedColumn, SidePlan } from './side.ts'
 
 type Values = Readonly<Record<string, string | null>>
 type Statement = { readonly text: string } | { readonly unfit: string }
@@ -85,9 +85,14 @@ export function scriptOf(plan: SidePlan, change: Change): string {
 }
 
 /** Sends changes side by side; outcomes stand in their order. After a lost connection nothing more is sent. */
-export function applyAll(client: Mysql, plan: SidePlan, changes: readonly Change[]): Promise<readonly ApplyOutcome[]> {
+export function applyAll(
+  client: Mysql,
+  plan: SidePlan,
+  changes: readonly Change[],
+  maySend?: () => boolean,
+): Promise<readonly Applied[]> {
   const writer = client.writable()
-  return inLanes(writer.connections, changes, (change) => applyOne(client, writer, plan, change))
+  return inLanes(writer.connections, changes, (change) => applyOne(client, writer, plan, change), maySend)
 }
 
 // A row of another table that refers to this one, or that this one refers to.

@@ -90,10 +90,7 @@ export function mysqlSide(client: Mysql): Side {
       return rows.map((row) => plan.key.map((_, place) => row[`k${place}`]!))
     },
 
-    async apply(plan, changes, signal) {
-      signal?.throwIfAborted()
-      return applyAll(client, plan, changes)
-    },
+    apply: (plan, changes, maySend) => applyAll(client, plan, changes, maySend),
 
     script: scriptOf,
     load: (of, signal) => (of === 'sessions' ? activeSessions : replicaLag)(client, signal),

@@ -3,7 +3,7 @@ import { sentenceOf } from '../fault.ts'
 import { inLanes } from './lanes.ts'
 import { printed, quoted, read } from './postgres-hash.ts'
 import { matches } from './postgres-rows.ts'
-import type { ApplyOutcome, Change, SidePlan } from './side.ts'
+import type { Applied, ApplyOutcome, Change, SidePlan } from './side.ts'
 
 type Values = Readonly<Record<string, string | null>>
 
@@ -72,9 +72,14 @@ export function scriptOf(plan: SidePlan, change: Change): string {
 // Foreign key, unique and exclusion violations: another row of the same run may clear the way.
 const early = new Set(['23503', '23505', '23P01'])
 
-/** Sends changes side by side. Outcomes stand in the order of the changes. */
-export const applyAll = (writer: Writer, plan: SidePlan, changes: readonly Change[]) =>
-  inLanes(writer.connections, changes, (change) => applyOne(writer, plan, change))
+/** Sends changes side by side; outcomes stand in their order. After a lost connection nothing more is sent. */
+export const applyAll = (
+  writer: Writer,
+  plan: SidePlan,
+  changes: readonly Change[],
+  maySend?: () => boolean,
+): Promise<readonly Applied[]> =>
+  inLanes(writer.connections, changes, (change) => applyOne(writer, plan, change), maySend)
 
 /** Sends one change and says what became of it. */
 async function applyOne(writer: Writer, plan: SidePlan, change: Change): Promise<ApplyOutcome> {

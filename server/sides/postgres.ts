@@ -98,10 +98,7 @@ export function postgresSide(client: Postgres): Side {
       return rows.map((row) => plan.key.map((_, place) => row[`k${place}`]!))
     },
 
-    async apply(plan, changes, signal) {
-      signal?.throwIfAborted()
-      return applyAll(client.writable(), plan, changes)
-    },
+    apply: (plan, changes, maySend) => applyAll(client.writable(), plan, changes, maySend),
 
     script: scriptOf,
     load: (of, signal) => (of === 'sessions' ? activeSessions : replicaLag)(name, ask, signal),

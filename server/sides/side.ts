@@ -189,6 +189,8 @@ export type ApplyOutcome =
   | { readonly state: 'stale' }
   | { readonly state: 'failed'; readonly message: string; readonly early?: boolean; readonly unsure?: boolean }
 
+export type Applied = ApplyOutcome | 'unsent'
+
 /** What the engine would do to read one slice, by its own account. */
 export interface Explained {
   readonly statement: string
@@ -259,8 +261,9 @@ export interface Side {
   /**
    * Compare-and-set, one statement a row, each in a transaction of its own so that nobody else's work waits for a batch.
    * Never throws for a single row: its outcome says what happened. Outcomes come in the order of the changes.
+   * @param maySend asked before each row; once it says no, what is left is `unsent`.
    */
-  apply(plan: SidePlan, changes: readonly Change[], signal?: AbortSignal): Promise<readonly ApplyOutcome[]>
+  apply(plan: SidePlan, changes: readonly Change[], maySend?: () => boolean): Promise<readonly Applied[]>
   /** What `apply` would send for one change, as a statement a person can read and run. Sends nothing. */
   script(plan: SidePlan, change: Change): string
   /**

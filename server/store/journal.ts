@@ -1,43 +1,48 @@
-import { and, asc, count, eq, gt, inArray, sql } from 'drizzle-orm'
+import { and, asc, count, eq, gt, inArray, sql, type SQL } from 'drizzle-orm'
 import type { Checkpoint, Correction, Journal, Judged, Step } from '../reconcile/journal.ts'
-import type { CorrectionState, Difference } from '../reconcile/records.ts'
+import { takenOver } from '../reconcile/lease.ts'
+import type { CorrectionState, Difference, SliceResult } from '../reconcile/records.ts'
+import { heldBy, writeHeld, type Claim } from './claim.ts'
 import type { Db } from './open.ts'
-import { audits, corrections, decisions, differences, runs, slices } from './schema.ts'
+import { corrections, decisions, differences, runs, slices, type StoredRun } from './schema.ts'
 
-type Tx = Parameters<Parameters<Db['transaction']>[0]>[0]
-
-/** Rows one insert carries: far below what the protocol allows for their columns. */
+/** Differences one statement carries: more of a slice go before it, and count once it is told. */
 const batchRows = 250
 
-/** The journal of one run, in the store. */
-export function runJournal(db: Db, { run, pair }: { run: string; pair: string }): Journal {
+/** The journal of one run, in the store, for whoever holds it: each write is refused once somebody else has taken it over. */
+export function runJournal(db: Db, claim: Claim & { readonly pairId: string }): Journal {
+  const { id: run, pairId } = claim
+  const write = (...writes: SQL[]) => writeHeld(db, claim, writes)
+  const note = async (what: Pick<Partial<StoredRun>, 'plan' | 'guards'>) => {
+    const noted = await db.update(runs).set(what).where(heldBy(claim)).returning({ id: runs.id })
+    if (noted.length === 0) throw takenOver(run)
+  }
+  const keep = async (ordinal: number, kept: readonly Judged[]) => {
+    for (let from = 0; from < kept.length; from += batchRows)
+      await write(...inserted(ordinal, kept.slice(from, from + batchRows)))
+  }
   return {
     run,
     recall: () => recall(db, run),
-    async plan(planned) {
-      await db.update(runs).set({ plan: planned }).where(eq(runs.id, run))
-    },
-    keep: (ordinal, kept) => db.transaction((tx) => insertAll(tx, run, ordinal, kept)),
+    plan: (plan) => note({ plan }),
+    keep,
     async slice(result, kept) {
-      await db.transaction(async (tx) => {
-        const { ordinal, state } = result
-        await tx
-          .insert(slices)
-          .values({ runId: run, ordinal, state, result })
-          .onConflictDoUpdate({ target: [slices.runId, slices.ordinal], set: { state, result, at: sql`now()` } })
-        if (state === 'unknown') await tx.delete(differences).where(ofSlices(run, [ordinal]))
-        await insertAll(tx, run, ordinal, kept)
-      })
+      const { ordinal, state } = result
+      const last = Math.max(0, kept.length - batchRows)
+      await keep(ordinal, kept.slice(0, last))
+      await write(
+        told(result),
+        ...(state === 'unknown' ? [forgotten('differences', sql`t.slice = ${ordinal}::int`)] : []),
+        ...inserted(ordinal, kept.slice(last)),
+      )
     },
     async forget(ordinals) {
-      await db.transaction(async (tx) => {
-        await tx.delete(differences).where(ofSlices(run, ordinals))
-        await tx.delete(slices).where(and(eq(slices.runId, run), inArray(slices.ordinal, [...ordinals])))
-      })
+      const among = JSON.stringify(ordinals)
+      const these = (column: string) =>
+        sql`t.${sql.raw(column)} in (select jsonb_array_elements_text(${among}::jsonb)::int)`
+      await write(forgotten('differences', these('slice')), forgotten('slices', these('ordinal')))
     },
-    async guards(guards) {
-      await db.update(runs).set({ guards }).where(eq(runs.id, run))
-    },
+    guards: (guards) => note({ guards }),
     async decisions() {
       const on = sql<'source' | 'target'>`${decisions.decision} ->> 'on'`
       return db
@@ -47,17 +52,15 @@ export function runJournal(db: Db, { run, pair }: { run: string; pair: string })
         .groupBy(on, decisions.action)
     },
     async open(state, by) {
-      await db.transaction(async (tx) => {
-        await tx.execute(sql`
+      await write(
+        sql`opened as (
           insert into corrections (run_id, id, action, state, decided_by)
-          select run_id, id, action, ${state}::text, ${state === 'approved' ? by : null}::text from decisions
-          where run_id = ${run} and action in ('insert', 'update', 'delete')
-          on conflict (run_id, id) do nothing`)
-        await tx
-          .update(runs)
-          .set({ comparedAt: sql`coalesce(compared_at, now())` })
-          .where(eq(runs.id, run))
-      })
+          select run_id, id, action, ${state}::text, ${state === 'approved' ? by : null}::text
+          from decisions join held using (run_id) where action in ('insert', 'update', 'delete')
+          on conflict (run_id, id) do nothing)`,
+        sql`noted as (
+          update runs set compared_at = coalesce(compared_at, now()) from held where runs.id = held.run_id)`,
+      )
       const [opened] = await db.select({ rows: count() }).from(corrections).where(eq(corrections.runId, run))
       return opened?.rows ?? 0
     },
@@ -75,7 +78,7 @@ export function runJournal(db: Db, { run, pair }: { run: string; pair: string })
         .limit(rowsMax)
       return rows.map(correctionOf)
     },
-    advance: (steps) => db.transaction((tx) => advance(tx, run, pair, steps)),
+    advance: (steps) => advance(db, { id: run, pairId }, steps, claim),
     tally: () => tally(db, run),
   }
 }
@@ -99,62 +102,63 @@ async function recall(db: Db, run: string): Promise<Checkpoint | undefined> {
   }
 }
 
-const ofSlices = (run: string, ordinals: readonly number[]) =>
-  and(eq(differences.runId, run), inArray(differences.slice, [...ordinals]))
+const told = ({ ordinal, state, ...result }: SliceResult): SQL => sql`told as (
+  insert into slices (run_id, ordinal, state, result)
+  select run_id, ${ordinal}::int, ${state}::text, ${JSON.stringify({ ordinal, state, ...result })}::jsonb from held
+  on conflict (run_id, ordinal) do update set state = excluded.state, result = excluded.result, at = now())`
 
-async function insertAll(tx: Tx, run: string, slice: number, judged: readonly Judged[]): Promise<void> {
-  for (let from = 0; from < judged.length; from += batchRows) {
-    await insertJudged(tx, run, slice, judged.slice(from, from + batchRows))
-  }
-}
+const forgotten = (table: 'differences' | 'slices', which: SQL): SQL => sql`${sql.raw(`forgotten_${table}`)} as (
+  delete from ${sql.raw(table)} as t using held where t.run_id = held.run_id and ${which})`
 
 /** One parameter, not ten thousand: writing those into a statement takes the process as long as the store. */
-async function insertJudged(tx: Tx, run: string, slice: number, judged: readonly Judged[]): Promise<void> {
-  if (judged.length === 0) return
+function inserted(slice: number, judged: readonly Judged[]): SQL[] {
+  if (judged.length === 0) return []
   const rows = judged.map(({ id, difference, decision }) => ({ ...difference, id, action: decision.action, decision }))
-  await tx.execute(sql`
-    with told as (
-      select * from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb)
+  return [
+    sql`judged as (
+      select * from held, jsonb_to_recordset(${JSON.stringify(rows)}::jsonb)
         as d(id text, kind text, key jsonb, fields jsonb, source jsonb, target jsonb, duplicated boolean, copy boolean,
-          action text, decision jsonb)
-    ), kept as (
+          action text, decision jsonb))`,
+    sql`kept as (
       insert into differences (run_id, id, slice, kind, key, fields, source, target, duplicated, copy)
-      select ${run}::uuid, id, ${slice}::int, kind, key, fields, source, target, duplicated, copy from told order by id
-    )
-    insert into decisions (run_id, id, action, decision) select ${run}::uuid, id, action, decision from told`)
+      select run_id, id, ${slice}::int, kind, key, fields, source, target, duplicated, copy from judged order by id)`,
+    sql`decided as (
+      insert into decisions (run_id, id, action, decision) select run_id, id, action, decision from judged)`,
+  ]
 }
 
-async function advance(tx: Tx, run: string, pair: string, steps: readonly Step[]): Promise<ReadonlySet<string>> {
-  const wanted = steps.map(({ id, from, to, message, audit }) => ({
-    id,
-    was: from,
-    next: to,
-    message,
-    by: to === 'approved' || to === 'rejected' ? audit.by : null,
-  }))
-  const rows = (await tx.execute(sql`
-    update corrections as c
-    set state = w.next, message = w.message, decided_by = coalesce(w.by, c.decided_by), updated_at = now()
-    from jsonb_to_recordset(${JSON.stringify(wanted)}::jsonb)
-      as w(id text, was text, next text, message text, by text)
-    where c.run_id = ${run} and c.id = w.id and c.state = w.was
-    returning c.id`)) as unknown as readonly { id: string }[]
-  const moved = new Set(rows.map(({ id }) => id))
-  const entries = steps.filter(({ id }) => moved.has(id))
-  if (entries.length > 0) {
-    await tx.insert(audits).values(
-      entries.map(({ id, audit: { key, event, by, ...detail } }) => ({
-        runId: run,
-        pairId: pair,
-        correctionId: id,
-        key,
-        event,
-        actor: by,
-        detail,
-      })),
-    )
-  }
-  return moved
+/**
+ * Moves each correction that is still in its `from`, and writes its audit entry; resolves to the ids that moved. A person
+ * decides about corrections without a claim: whoever works on the run has one.
+ *
+ * @throws Fault `conflict` when the claim is not the newest; nothing was written then.
+ */
+export async function advance(
+  db: Pick<Db, 'execute'>,
+  { id: run, pairId }: Pick<StoredRun, 'id' | 'pairId'>,
+  steps: readonly Step[],
+  claim?: Claim,
+): Promise<ReadonlySet<string>> {
+  const wanted = steps.map(({ id, from, to, message, audit: { key, event, by, ...detail } }, place) => {
+    const decidedBy = to === 'approved' || to === 'rejected' ? by : null
+    return { place, id, was: from, next: to, message, decided_by: decidedBy, key, event, actor: by, detail }
+  })
+  const rows = await db.execute<{ held: boolean; id: string | null }>(sql`
+    with held as materialized (
+      select ${runs.id} as run_id from ${runs} where ${claim ? heldBy(claim) : eq(runs.id, run)} for share),
+    wanted as (
+      select * from held, jsonb_to_recordset(${JSON.stringify(wanted)}::jsonb) as w(place int, id text, was text, next text,
+        message text, decided_by text, key jsonb, event text, actor text, detail jsonb)),
+    moved as (
+      update corrections as c
+      set state = w.next, message = w.message, decided_by = coalesce(w.decided_by, c.decided_by), updated_at = now()
+      from wanted as w where c.run_id = w.run_id and c.id = w.id and c.state = w.was returning w.place),
+    told as (
+      insert into audits (run_id, pair_id, correction_id, key, event, actor, detail)
+      select run_id, ${pairId}::text, id, key, event, actor, detail from wanted join moved using (place) order by place)
+    select true as held, w.id from held left join (wanted as w join moved using (place)) on true`)
+  if (rows.length === 0) throw takenOver(run)
+  return new Set(rows.flatMap(({ id }) => id ?? []))
 }
 
 /** How many corrections of a run stand in each state. */

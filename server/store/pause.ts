@@ -1,6 +1,7 @@
 import { and, eq, inArray, isNotNull, isNull, sql } from 'drizzle-orm'
 import { Fault } from '../fault.ts'
 import type { RunProgress } from '../reconcile/run.ts'
+import { heldBy, type Claim } from './claim.ts'
 import type { Db } from './open.ts'
 import { storedRun, type StoredRun } from './runs.ts'
 import { audits, runs } from './schema.ts'
@@ -70,8 +71,7 @@ function unfit({ state, pausedBy, endedAt, comparedAt, cancelBy }: StoredRun): s
  */
 export async function parkRun(
   db: Db,
-  run: string,
-  owner: string,
+  claim: Claim,
   parked: { readonly progress: RunProgress | undefined; readonly until?: Date },
 ): Promise<void> {
   await db
@@ -82,5 +82,5 @@ export async function parkRun(
       notBefore: parked.until ?? null,
       ...(parked.progress ? { progress: parked.progress, step: parked.progress.step } : {}),
     })
-    .where(and(eq(runs.id, run), eq(runs.leaseOwner, owner)))
+    .where(heldBy(claim))
 }

@@ -2,6 +2,7 @@ import { and, asc, eq, inArray, isNotNull, isNull, lt, or, sql } from 'drizzle-o
 import type { Mode } from '../reconcile/mode.ts'
 import type { RunProgress, RunResult } from '../reconcile/run.ts'
 import { Fault } from '../fault.ts'
+import { heldBy, type Claim } from './claim.ts'
 import type { Db } from './open.ts'
 import { corrections, runs, type StoredRun } from './schema.ts'
 import { noteVerified } from './verified.ts'
@@ -80,6 +81,7 @@ export async function claimRun(db: Db, run: string, owner: string, leaseMs: numb
   const [claimed] = await db
     .update(runs)
     .set({
+      attempt: sql`${runs.attempt} + 1`,
       leaseOwner: owner,
       leaseUntil: inMs(leaseMs),
       notBefore: null,
@@ -119,15 +121,14 @@ export type Renewal = { readonly held: boolean; readonly cancelBy?: string; read
 /** Renews the lease and notes how far the run is; says who wants it cancelled or paused, if anybody. */
 export async function renewRun(
   db: Db,
-  run: string,
-  owner: string,
+  claim: Claim,
   leaseMs: number,
   progress: RunProgress | undefined,
 ): Promise<Renewal> {
   const [row] = await db
     .update(runs)
     .set({ leaseUntil: inMs(leaseMs), ...(progress ? { progress, step: progress.step } : {}) })
-    .where(and(eq(runs.id, run), eq(runs.leaseOwner, owner), inArray(runs.state, [...unfinished])))
+    .where(and(heldBy(claim), inArray(runs.state, [...unfinished])))
     .returning({ cancelBy: runs.cancelBy, pausedBy: runs.pausedBy })
   if (!row) return { held: false }
   const { cancelBy, pausedBy } = row
@@ -139,17 +140,14 @@ type Ending =
   | { readonly state: 'failed' | 'cancelled'; readonly fault: { code: string; message: string; hint: string } }
 
 /**
- * Ends a run and its lease. A run that somebody else holds by now is left alone; one of which more was approved while it
- * wrote stays `applying`, for whoever takes it next. True when it does.
+ * Ends a run and its lease, unless somebody else has taken it: then it is `lost` to this worker, and left alone. One of
+ * which `more` was approved while it wrote stays `applying`, for whoever takes it next.
  */
-export async function endRun(db: Db, run: string, owner: string, ending: Ending): Promise<boolean> {
+export async function endRun(db: Db, claim: Claim, ending: Ending): Promise<'ended' | 'more' | 'lost'> {
+  const { id: run } = claim
   const ended = await db.transaction(async (tx) => {
     // First the lock, then the corrections: whoever decides about one writes that down before he moves the run.
-    const [before] = await tx
-      .select()
-      .from(runs)
-      .where(and(eq(runs.id, run), eq(runs.leaseOwner, owner)))
-      .for('update')
+    const [before] = await tx.select().from(runs).where(heldBy(claim)).for('update')
     if (!before) return undefined
     const result = 'result' in ending ? wholeResult(ending.result, before.result ?? undefined) : undefined
     const more = result !== undefined && (await hasApproved(tx, run))
@@ -172,7 +170,8 @@ export async function endRun(db: Db, run: string, owner: string, ending: Ending)
     return { ...before, compared: result !== undefined, more }
   })
   if (ended?.compared) await supersede(db, ended)
-  return ended?.more ?? false
+  if (!ended) return 'lost'
+  return ended.more ? 'more' : 'ended'
 }
 
 /**
@@ -305,9 +304,6 @@ export async function runsToWork(db: Db, max: number): Promise<readonly { id: st
 }
 
 /** Lets go of a run in the middle, so that another process goes on with it at once. */
-export async function releaseRun(db: Db, run: string, owner: string): Promise<void> {
-  await db
-    .update(runs)
-    .set({ leaseUntil: null, leaseOwner: null })
-    .where(and(eq(runs.id, run), eq(runs.leaseOwner, owner)))
+export async function releaseRun(db: Db, claim: Claim): Promise<void> {
+  await db.update(runs).set({ leaseUntil: null, leaseOwner: null }).where(heldBy(claim))
 }

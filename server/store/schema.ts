@@ -186,6 +186,8 @@ export const runs = pgTable(
     createdAt: made(),
     startedAt: instant('started_at'),
     endedAt: instant('ended_at'),
+    /** How often it was taken: only whoever took it last writes to its journal. */
+    attempt: integer('attempt').notNull().default(0),
     /** Whoever works on it renews this; past it, anybody may take over. */
     leaseOwner: text('lease_owner'),
     leaseUntil: instant('lease_until'),

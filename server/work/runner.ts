@@ -1,5 +1,6 @@
 import { Fault, sentenceOf } from '../fault.ts'
 import type { Journal } from '../reconcile/journal.ts'
+import { takenOver, type Lease } from '../reconcile/lease.ts'
 import type { Mode } from '../reconcile/mode.ts'
 import { openPace, type Waiting } from '../reconcile/pace.ts'
 import type { PairSpec } from '../reconcile/pair.ts'
@@ -10,6 +11,8 @@ import type { Side } from '../sides/side.ts'
 /** A run this process has taken. */
 export interface Claimed {
   readonly id: string
+  /** Which taking of it this is: a later one makes this one worth nothing. */
+  readonly attempt: number
   readonly pairId: string
   readonly pipelineId: string
   readonly apply: boolean
@@ -42,19 +45,20 @@ type Ending =
 export interface RunnerSteps {
   claim(run: string, leaseMs: number): Promise<Claimed | undefined>
   renew(
-    run: string,
+    run: Claimed,
     leaseMs: number,
     progress: RunProgress | undefined,
   ): Promise<{ readonly held: boolean; readonly cancelBy?: string; readonly pausedBy?: string }>
-  /** True when more was approved while it wrote: the run is to be taken again. */
-  end(run: string, ending: Ending): Promise<boolean>
+  /** `more` was approved while it wrote: the run is to be taken again. `lost`: somebody else has it, and nothing was ended. */
+  end(run: Claimed, ending: Ending): Promise<'ended' | 'more' | 'lost'>
   /** Lets go of a run in the middle: another process goes on at once. */
-  release(run: string): Promise<void>
+  release(run: Claimed): Promise<void>
   /** Lets go of a run that will not go on before then; without a time, before it is resumed. */
-  park(run: string, parked: { readonly progress: RunProgress | undefined; readonly until?: Date }): Promise<void>
+  park(run: Claimed, parked: { readonly progress: RunProgress | undefined; readonly until?: Date }): Promise<void>
   /** @throws Fault when the config no longer has the pair. */
   pair(id: string): OpenPair
-  journal(run: string, pair: string): Journal
+  /** Refuses every write once somebody else has the run. */
+  journal(run: Claimed): Journal
   /** What it is to compare, with what is remembered of earlier runs. */
   scope(run: Claimed): Promise<Scope>
   reconcile(input: RunInput): Promise<RunResult>
@@ -79,7 +83,7 @@ const parkAfterMs = 5_000
 const parkForMs = 60_000
 
 class Cancelled extends Error {}
-class LeaseLost extends Error {}
+class StoreSilent extends Error {}
 class Parked extends Error {
   readonly until: Date | undefined
   constructor({ why, untilMs }: Waiting) {
@@ -95,39 +99,46 @@ class Parked extends Error {
  * @param shutdown lets go of the run, so that another process can go on with it.
  */
 export async function workRun(id: string, steps: RunnerSteps, shutdown: AbortSignal): Promise<void> {
+  const askedMs = performance.now()
   const run = await steps.claim(id, leaseMs)
   if (!run) return
 
   const stop = new AbortController()
   const onShutdown = () => stop.abort(shutdown.reason)
   shutdown.addEventListener('abort', onShutdown)
-  const lease = keepLease(run, steps, stop)
+  const lease = keepLease(run, askedMs, steps, stop)
   let ending: Ending | undefined
   try {
     if (run.cancelBy !== null) throw new Cancelled(run.cancelBy)
     ending = await concluded(run, steps, stop.signal, lease)
   } catch (thrown) {
-    const parked = stop.signal.reason instanceof Parked || stop.signal.reason instanceof LeaseLost
-    if (!shutdown.aborted && !parked) ending = endingOf(thrown, steps)
+    const letGo = stop.signal.reason instanceof Parked || stop.signal.reason instanceof StoreSilent
+    if (!shutdown.aborted && !letGo) ending = endingOf(thrown, steps)
   } finally {
     lease.stop()
     shutdown.removeEventListener('abort', onShutdown)
   }
-  const more = ending ? await steps.end(id, ending) : await letGo(id, steps, lease.progress(), stop.signal.reason)
-  steps.changed(run, ending !== undefined)
-  if (more) await workRun(id, steps, shutdown)
+  const end = ending ? await steps.end(run, ending) : await letGo(run, steps, lease.progress(), stop.signal.reason)
+  if (end === 'lost') steps.complain('A run was given up here.', takenOver(id))
+  steps.changed(run, end === 'ended' || end === 'more')
+  if (end === 'more') await workRun(id, steps, shutdown)
 }
 
-async function letGo(id: string, steps: RunnerSteps, progress: RunProgress | undefined, why: unknown): Promise<void> {
-  if (!(why instanceof Parked)) return steps.release(id)
-  await steps.park(id, { progress, ...(why.until ? { until: why.until } : {}) })
+async function letGo(
+  run: Claimed,
+  steps: RunnerSteps,
+  progress: RunProgress | undefined,
+  why: unknown,
+): Promise<undefined> {
+  if (why instanceof Parked) await steps.park(run, { progress, ...(why.until ? { until: why.until } : {}) })
+  else await steps.release(run)
 }
 
-async function concluded(run: Claimed, steps: RunnerSteps, signal: AbortSignal, lease: Lease): Promise<Ending> {
+async function concluded(run: Claimed, steps: RunnerSteps, signal: AbortSignal, lease: HeldLease): Promise<Ending> {
   const { spec, source, target, verbs } = steps.pair(run.pairId)
   const auto = spec.corrections.mode === 'auto' ? 'the config (mode auto)' : undefined
   const approvedBy = run.apply ? run.requestedBy : auto
-  const journal = steps.journal(run.id, run.pairId)
+  const journal = steps.journal(run)
   const pace = openPace({
     limits: spec.pace,
     timezone: spec.timezone,
@@ -143,6 +154,7 @@ async function concluded(run: Claimed, steps: RunnerSteps, signal: AbortSignal, 
     source,
     target,
     journal,
+    lease,
     verbs,
     signal,
     scope: await steps.scope(run),
@@ -153,7 +165,7 @@ async function concluded(run: Claimed, steps: RunnerSteps, signal: AbortSignal, 
   return { state: (result.corrections.proposed ?? 0) > 0 ? 'waiting' : 'done', result }
 }
 
-interface Lease {
+interface HeldLease extends Lease {
   note(progress: RunProgress): void
   waits(waiting: Waiting | undefined): void
   pausedBy(): string | undefined
@@ -163,19 +175,27 @@ interface Lease {
   stop(): void
 }
 
-/** Renews the lease until stopped, and stops the run when it is lost, will wait for long, or is to be cancelled. */
-function keepLease(run: Claimed, steps: RunnerSteps, stop: AbortController): Lease {
+/**
+ * Renews the lease until stopped, and stops the run when it is lost, will wait for long, or is to be cancelled.
+ * @param claimedMs when the run was asked for: the lease began no sooner.
+ */
+function keepLease(run: Claimed, claimedMs: number, steps: RunnerSteps, stop: AbortController): HeldLease {
   let newest: RunProgress | undefined
   let waiting: Waiting | undefined
   let paused: string | undefined
   let atRest: (waiting: Waiting) => boolean = () => false
-  let heldAt = performance.now()
+  let askedMs = claimedMs
   const progress = () => newest && { ...newest, ...(waiting ? { waiting } : {}) }
+  const ask = async () => {
+    const nowMs = performance.now()
+    const renewal = await steps.renew(run, leaseMs, progress())
+    if (renewal.held) askedMs = nowMs
+    return renewal
+  }
   const renew = async () => {
     try {
-      const { held, cancelBy, pausedBy } = await steps.renew(run.id, leaseMs, progress())
-      if (!held) return stop.abort(new LeaseLost('the lease of this run was lost'))
-      heldAt = performance.now()
+      const { held, cancelBy, pausedBy } = await ask()
+      if (!held) return stop.abort(takenOver(run.id))
       paused = pausedBy
       if (cancelBy) stop.abort(new Cancelled(cancelBy))
       else if (waiting && willLast(waiting, steps.now()) && atRest(waiting)) stop.abort(new Parked(waiting))
@@ -183,7 +203,7 @@ function keepLease(run: Claimed, steps: RunnerSteps, stop: AbortController): Lea
     } catch (cause) {
       steps.complain(`The lease of run ${run.id} could not be renewed.`, cause)
       // Past this moment somebody else may have taken the run: two at once could write twice.
-      if (performance.now() - heldAt > leaseMs * 0.8) stop.abort(new LeaseLost('the store did not answer in time'))
+      if (performance.now() - askedMs > leaseMs * 0.8) stop.abort(new StoreSilent('the store did not answer in time'))
     }
   }
   const stopTimer = steps.every(renewEveryMs, () => void renew())
@@ -196,6 +216,11 @@ function keepLease(run: Claimed, steps: RunnerSteps, stop: AbortController): Lea
     pausedBy: () => paused,
     parks: (rest) => void (atRest = rest),
     progress,
+    async renew() {
+      if (!(await ask()).held) throw takenOver(run.id)
+    },
+    // Half of it is left to the row that is being sent.
+    lasts: () => performance.now() - askedMs < leaseMs / 2,
     stop: stopTimer,
   }
 }
