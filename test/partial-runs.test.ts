@@ -159,8 +159,8 @@ describe.each(routes)('a scrub, $title', ({ open }) => {
     const stop = new AbortController()
     const killed: RunInput['journal'] = {
       ...journal,
-      async slice(result, kept) {
-        await journal.slice(result, kept)
+      async slice(...told) {
+        await journal.slice(...told)
         stop.abort(new Error('killed'))
       },
     }

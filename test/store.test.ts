@@ -298,8 +298,14 @@ describe.each(Object.entries(storePlaces))('the store on %s', (_, place) => {
       expect(await journal.recall()).toMatchObject({ kept: 0, begun: [0], slices: [] })
       await journal.forget([0])
       await journal.keep(0, [judged('a', 'missing')])
-      await journal.slice(sliceOf(0), [judged('c', 'extra')])
-      expect(await journal.recall()).toMatchObject({ kept: 2, begun: [], compared: false, slices: [{ ordinal: 0 }] })
+      await journal.slice(sliceOf(0), [judged('c', 'extra')], 1_500.5)
+      expect(await journal.recall()).toMatchObject({
+        kept: 2,
+        begun: [],
+        readMs: 1_500.5,
+        compared: false,
+        slices: [{ ordinal: 0 }],
+      })
       expect(await differencePage(store.db, request.id, { offset: 0, limit: 10 })).toMatchObject({
         total: 2,
         rows: [{ id: 'a' }, { id: 'c' }],
@@ -345,8 +351,8 @@ describe.each(Object.entries(storePlaces))('the store on %s', (_, place) => {
       const writes = (journal: Journal) => [
         () => journal.plan({ ...planned, intervals: [{ from: '0', to: '18' }] }),
         () => journal.keep(1, [judged('c', 'extra')]),
-        () => journal.slice(sliceOf(0), [judged('a', 'missing')]),
-        () => journal.slice({ ...sliceOf(1), state: 'unknown' }, []),
+        () => journal.slice(sliceOf(0), [judged('a', 'missing')], 1),
+        () => journal.slice({ ...sliceOf(1), state: 'unknown' }, [], 1),
         () => journal.guards([]),
         () => journal.open('approved', 'x'),
         () =>
@@ -429,7 +435,7 @@ describe.each(Object.entries(storePlaces))('the store on %s', (_, place) => {
         const taken = (await claimRun(store.db, id, 'one', 60_000))!
         const journal = runJournal(store.db, taken)
         await journal.plan({ ...planned, intervals: [{ from: '0', to: '9' }] })
-        await journal.slice(sliceOf(0), [judged('a', 'missing')])
+        await journal.slice(sliceOf(0), [judged('a', 'missing')], 1)
         await journal.open('proposed', 'nobody')
         await endRun(store.db, taken, { state: 'waiting', result: resultOf(id) })
       }

@@ -3,6 +3,7 @@ import { openPostgres } from '../server/connect/postgres.ts'
 import { memoryJournal } from '../server/reconcile/memory-journal.ts'
 import type { PairInput } from '../server/reconcile/pair.ts'
 import { postgresSide } from '../server/sides/postgres.ts'
+import type { RunResult } from '../server/reconcile/run.ts'
 import type { Side } from '../server/sides/side.ts'
 import { compare, run, steadyVerbs, twoCopies, type TwoCopies } from './two-copies.ts'
 
@@ -223,10 +224,15 @@ describe('a budget', () => {
 
 describe('the time of a budget', () => {
   /** A clock that only moves when a slice is read or waited for. */
-  const readOnClock = (readMs: number, waitMs: number, spec: Partial<PairInput>) => {
+  const readOnClock = (
+    readMs: number,
+    waitMs: number,
+    spec: Partial<PairInput>,
+    { journal = memoryJournal('run'), killedAfter = Infinity } = {},
+  ) => {
+    const killed = new AbortController()
     let nowMs = 0
     let [turns, told] = [0, 0]
-    const journal = memoryJournal('run')
     const serial = before(copies.target.side, -1n, async () => {})
     const tick = <T>(work: Promise<T>) => work.finally(() => (nowMs += readMs))
     const snapshot: Side['snapshot'] = (work, signal) => tick(serial.snapshot(work, signal))
@@ -235,7 +241,14 @@ describe('the time of a budget', () => {
       { ...pair, ...spec },
       {
         verbs: { now: () => nowMs, sleep: (_, signal) => new Promise((_, reject) => (signal.onabort = reject)) },
-        journal: { ...journal, slice: (...result) => journal.slice(...result).finally(() => (told += 1)) },
+        signal: killed.signal,
+        journal: {
+          ...journal,
+          async slice(...result) {
+            await journal.slice(...result)
+            if (++told >= killedAfter) killed.abort(new Error('killed'))
+          },
+        },
         pace: {
           async turn() {
             while (told < turns) await new Promise((resolve) => setImmediate(resolve))
@@ -258,6 +271,30 @@ describe('the time of a budget', () => {
     const { result } = await readOnClock(1_000, 0, { budget: { time: '2s' } })
     expect(result.verdict).toBe('unknown')
     expect(result.slices.at(-1)!.fault!.message).toBe('The time budget of 2 s is spent; the rest was not compared.')
+  })
+
+  it('is one time, however often the run is killed', async () => {
+    const budget = { time: '4s' }
+    const readOf = ({ slices }: RunResult) => slices.filter(({ state }) => state !== 'unknown').length
+    const whole = await readOnClock(1_000, 0, { budget })
+    const journal = memoryJournal('killed')
+    for (let kills = 0; kills < 2; kills++)
+      await expect(readOnClock(1_000, 0, { budget }, { journal, killedAfter: 1 })).rejects.toThrow('killed')
+    const { result } = await readOnClock(1_000, 0, { budget }, { journal })
+    expect(readOf(whole.result)).toBeGreaterThanOrEqual(3)
+    expect(readOf(result)).toBe(readOf(whole.result))
+    const faults = [whole.result, result].map(({ slices }) =>
+      slices.flatMap(({ fault }) => fault?.message ?? []).at(-1),
+    )
+    expect(faults).toEqual(Array(2).fill('The time budget of 4 s is spent; the rest was not compared.'))
+    // Nor is anything read in the time it takes to see that it was spent before.
+    const again = await readOnClock(
+      1_000,
+      0,
+      { budget },
+      { journal: { ...journal, recall: async () => ({ ...(await journal.recall())!, compared: false }) } },
+    )
+    expect(readOf(again.result)).toBe(readOf(whole.result))
   })
 })
 

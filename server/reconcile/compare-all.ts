@@ -55,6 +55,7 @@ export async function compareAll(
     },
     intervals: left,
     before,
+    beforeMs: checkpoint?.readMs,
     rowsEstimate: run.rowsEstimate,
     share: shareOf(left, run.intervals),
     slicing: { targetMs: pair.slice.target, rowsMax: pair.slice.rows },
@@ -69,8 +70,8 @@ export async function compareAll(
       places.delete(ordinal)
       await journal.forget([ordinal])
     },
-    async told(result, differences) {
-      await journal.slice(result, judgedOf(result.ordinal, differences))
+    async told(result, differences, readMs) {
+      await journal.slice(result, judgedOf(result.ordinal, differences), readMs)
       places.delete(result.ordinal)
       done.set(result.ordinal, result)
     },

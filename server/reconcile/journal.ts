@@ -36,6 +36,8 @@ export interface Checkpoint {
   readonly kept: number
   /** Slices that were not told, of which differences were kept all the same: they are taken back before anything is read. */
   readonly begun: readonly number[]
+  /** Milliseconds it had spent reading when the last of the slices was told. */
+  readonly readMs: number
   /** True once `open` was called: nothing is compared again, only corrections go on. */
   readonly compared: boolean
 }
@@ -89,8 +91,9 @@ export interface Journal {
   /**
    * The outcome of one slice and the last of its differences, in one transaction. A slice told again replaces its outcome;
    * an unknown one has no differences.
+   * @param readMs how long the run has been reading so far, before it was interrupted included.
    */
-  slice(result: SliceResult, kept: readonly Judged[]): Promise<void>
+  slice(result: SliceResult, kept: readonly Judged[], readMs: number): Promise<void>
   /** Takes slices back, with all that was kept of them: they are read again. */
   forget(ordinals: readonly number[]): Promise<void>
   guards(guards: readonly Guard[]): Promise<void>

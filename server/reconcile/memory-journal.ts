@@ -15,6 +15,7 @@ export function memoryJournal(run: string): MemoryJournal {
   let planned: Planned | undefined
   let judged: readonly Guard[] = []
   let compared = false
+  let spentMs = 0
   const slices = new Map<number, SliceResult>()
   const keptOf = new Map<number, readonly Judged[]>()
   const corrections = new Map<string, Correction>()
@@ -32,7 +33,7 @@ export function memoryJournal(run: string): MemoryJournal {
       if (!planned) return undefined
       const begun = [...keptOf.keys()].filter((ordinal) => !slices.has(ordinal))
       const told = [...keptOf].filter(([ordinal]) => slices.has(ordinal)).flatMap(([, some]) => some)
-      return { planned, slices: [...slices.values()], kept: told.length, begun, compared }
+      return { planned, slices: [...slices.values()], kept: told.length, begun, readMs: spentMs, compared }
     },
     async plan(told) {
       planned = told
@@ -40,7 +41,8 @@ export function memoryJournal(run: string): MemoryJournal {
     async keep(ordinal, some) {
       add(ordinal, some)
     },
-    async slice(result, some) {
+    async slice(result, some, readMs) {
+      spentMs = Math.max(spentMs, readMs)
       slices.set(result.ordinal, result)
       if (result.state === 'unknown') keptOf.delete(result.ordinal)
       else add(result.ordinal, some)

@@ -81,7 +81,9 @@ const slice = z.strictObject({
 })
 
 const budget = z.strictObject({
-  time: duration.optional().describe('How long a run may read, waits aside; what it has not read by then is unknown.'),
+  time: duration
+    .optional()
+    .describe('How long a run may read in all, waits aside; what it has not read by then is unknown.'),
   ratio: z
     .number()
     .min(0)

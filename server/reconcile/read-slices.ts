@@ -28,6 +28,8 @@ export interface Reading {
   readonly intervals: readonly Slice[]
   /** What was read before; numbers of slices go on after theirs. */
   readonly before: readonly SliceResult[]
+  /** Milliseconds that took; none where absent. */
+  readonly beforeMs?: number | undefined
   /** Of the whole tables. */
   readonly rowsEstimate: number
   /** Share of the rows that the intervals hold, about. */
@@ -38,7 +40,7 @@ export interface Reading {
   /** How one slice is compared; as a part of both tables where absent. */
   readonly compare?: Compare
   /**
-   * Asked before each slice but the first, with the milliseconds spent reading: once it says so, what is left is neither
+   * Asked before each slice but the first, with the milliseconds spent reading in all: once it says so, what is left is neither
    * read nor told.
    */
   enough?(readMs: number): boolean
@@ -50,8 +52,11 @@ export interface Reading {
   keep(ordinal: number, differences: readonly Difference[]): Promise<void> | void
   /** Takes back what was kept of a slice that is read again. Absent where that cannot be. */
   forget?(ordinal: number): Promise<void>
-  /** Takes the outcome of a slice and the last of its differences. The same slice told again replaces what was told. */
-  told(result: SliceResult, differences: readonly Difference[]): Promise<void> | void
+  /**
+   * Takes the outcome of a slice and the last of its differences, and the milliseconds spent reading in all. The same slice
+   * told again replaces what was told.
+   */
+  told(result: SliceResult, differences: readonly Difference[], readMs: number): Promise<void> | void
   /** The fault of tables that are no longer those the plan is for; undefined while they are. */
   changed(): Promise<Fault | undefined>
   /** Called as slices are dealt and told, with how many there are still to come, about. */
@@ -125,7 +130,8 @@ export async function readSlices(reading: Reading): Promise<void> {
   if (thrown) throw thrown.cause
   await ledger.prove()
   const halted = ledger.halted()
-  if (halted) for (const rest of frontier.takeRest()) await reading.told(unknownSlice(rest, halted), [])
+  if (halted)
+    for (const rest of frontier.takeRest()) await reading.told(unknownSlice(rest, halted), [], ledger.time.ms())
 }
 
 const frontierOf = (
@@ -149,7 +155,7 @@ const frontierOf = (
  * @param outOfTime called when even what is being read is to end.
  */
 function openLedger(reading: Reading, outOfTime: (fault: Fault) => void) {
-  const { comparison, before, budget, rowsEstimate } = reading
+  const { comparison, before, beforeMs = 0, budget, rowsEstimate } = reading
   const { verbs } = comparison
   const seen = { differing: 0, rows: 0 }
   const count = ({ rows, counts }: SliceResult) => {
@@ -160,7 +166,7 @@ function openLedger(reading: Reading, outOfTime: (fault: Fault) => void) {
   const spent = (ms: number) =>
     overBudget(budget, { ms, differing: seen.differing, rows: Math.max(rowsEstimate, seen.rows) })
 
-  let halt: Fault | undefined
+  let halt = beforeMs > 0 ? spent(beforeMs) : undefined
   let failures = 0
   /** Told as equal since the columns were last looked at. */
   let unproven: SliceResult[] = []
@@ -173,10 +179,10 @@ function openLedger(reading: Reading, outOfTime: (fault: Fault) => void) {
     const changed = await changedOrLost(reading)
     if (!changed) return
     halt = changed
-    for (const one of some) await reading.told(asUnknown(one, changed), [])
+    for (const one of some) await reading.told(asUnknown(one, changed), [], time.ms())
   }
 
-  const time = openReadingTime(verbs, budget.timeMs, () => outOfTime((halt ??= spent(budget.timeMs!)!)))
+  const time = openReadingTime(verbs, budget.timeMs, beforeMs, () => outOfTime((halt ??= spent(budget.timeMs!)!)))
   return {
     halted: () => halt,
     halt: (fault: Fault) => void (halt ??= fault),
@@ -186,12 +192,12 @@ function openLedger(reading: Reading, outOfTime: (fault: Fault) => void) {
       if ('fault' in outcome) {
         failures += 1
         if (outcome.final || failures >= failuresMax) halt ??= outcome.fault
-        return reading.told(unknownSlice(outcome.dealt, outcome.fault), [])
+        return reading.told(unknownSlice(outcome.dealt, outcome.fault), [], time.ms())
       }
       failures = 0
       const result = sliceResult(outcome.dealt, outcome.findings)
       count(result)
-      await reading.told(result, outcome.kept)
+      await reading.told(result, outcome.kept, time.ms())
       if (result.state === 'verified') unproven.push(result)
       if (verbs.now() - provenMs > unprovenMs) await prove()
       halt ??= spent(time.ms())

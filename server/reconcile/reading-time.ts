@@ -10,11 +10,19 @@ export interface ReadingTime {
   ms(): number
 }
 
-/** @param ring called once the time spent reading reaches `limitMs`, while a slice is still being read. */
-export function openReadingTime({ now, sleep }: Clock, limitMs: number | undefined, ring: () => void): ReadingTime {
+/**
+ * @param beforeMs what was spent before, which counts.
+ * @param ring called once the time spent reading reaches `limitMs`, while a slice is still being read.
+ */
+export function openReadingTime(
+  { now, sleep }: Clock,
+  limitMs: number | undefined,
+  beforeMs: number,
+  ring: () => void,
+): ReadingTime {
   let open = 0
   let sinceMs = 0
-  let spentMs = 0
+  let spentMs = beforeMs
   let timer = new AbortController()
   const arm = () => {
     if (limitMs === undefined) return

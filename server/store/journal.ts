@@ -26,12 +26,12 @@ export function runJournal(db: Db, claim: Claim & { readonly pairId: string }): 
     recall: () => recall(db, run),
     plan: (plan) => note({ plan }),
     keep,
-    async slice(result, kept) {
+    async slice(result, kept, readMs) {
       const { ordinal, state } = result
       const last = Math.max(0, kept.length - batchRows)
       await keep(ordinal, kept.slice(0, last))
       await write(
-        told(result),
+        told(result, readMs),
         ...(state === 'unknown' ? [forgotten('differences', sql`t.slice = ${ordinal}::int`)] : []),
         ...inserted(ordinal, kept.slice(last)),
       )
@@ -98,14 +98,16 @@ async function recall(db: Db, run: string): Promise<Checkpoint | undefined> {
     slices: done.map(({ result }) => result),
     kept: kept.reduce((sum, { slice, rows }) => sum + (told.has(slice) ? rows : 0), 0),
     begun: kept.flatMap(({ slice }) => (told.has(slice) ? [] : [slice])),
+    readMs: Math.max(0, ...done.map(({ readMs }) => readMs)),
     compared: row.comparedAt !== null,
   }
 }
 
-const told = ({ ordinal, state, ...result }: SliceResult): SQL => sql`told as (
-  insert into slices (run_id, ordinal, state, result)
-  select run_id, ${ordinal}::int, ${state}::text, ${JSON.stringify({ ordinal, state, ...result })}::jsonb from held
-  on conflict (run_id, ordinal) do update set state = excluded.state, result = excluded.result, at = now())`
+const told = ({ ordinal, state, ...result }: SliceResult, readMs: number): SQL => sql`told as (
+  insert into slices (run_id, ordinal, state, result, read_ms)
+  select run_id, ${ordinal}::int, ${state}::text, ${JSON.stringify({ ordinal, state, ...result })}::jsonb, ${readMs}::float8 from held
+  on conflict (run_id, ordinal) do update set state = excluded.state, result = excluded.result,
+    read_ms = excluded.read_ms, at = now())`
 
 const forgotten = (table: 'differences' | 'slices', which: SQL): SQL => sql`${sql.raw(`forgotten_${table}`)} as (
   delete from ${sql.raw(table)} as t using held where t.run_id = held.run_id and ${which})`

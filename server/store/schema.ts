@@ -227,6 +227,8 @@ export const slices = pgTable(
     ordinal: integer('ordinal').notNull(),
     state: text('state', { enum: ['verified', 'differing', 'unknown'] }).notNull(),
     result: jsonb('result').$type<SliceResult>().notNull(),
+    /** How long the run had been reading by then, all its workers together. */
+    readMs: doublePrecision('read_ms').notNull().default(0),
     at: instant('at').notNull().defaultNow(),
   },
   (table) => [primaryKey({ columns: [table.runId, table.ordinal] })],

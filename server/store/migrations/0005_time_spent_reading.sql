@@ -1,0 +1,1 @@
+ALTER TABLE "slices" ADD COLUMN "read_ms" double precision DEFAULT 0 NOT NULL;
