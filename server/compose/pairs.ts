@@ -1,4 +1,5 @@
-import type { Config } from '../config/schema.ts'
+import { probes } from '../../checks/registry.ts'
+import type { Config, Pipeline } from '../config/schema.ts'
 import type { Standing } from '../evaluate/standing.ts'
 import { Fault } from '../fault.ts'
 import type { PairSpec } from '../reconcile/pair.ts'
@@ -11,13 +12,30 @@ export interface PlacedPair {
   readonly pipeline: string
   readonly paused: boolean
   readonly spec: PairSpec
+  /** The check whose positions say how far its target is; all of the pipeline's do where absent. */
+  readonly lagCheck?: string
 }
 
 /** Every pair of a config, in the order of the file. */
 export const pairsOf = ({ pipelines }: Pick<Config, 'pipelines'>): readonly PlacedPair[] =>
-  Object.entries(pipelines).flatMap(([pipeline, { pairs, paused }]) =>
-    pairs.map((spec) => ({ pipeline, paused, spec })),
+  Object.entries(pipelines).flatMap(([pipeline, { pairs, paused, checks }]) =>
+    pairs.map((spec) => {
+      const check = spec.settle.check ?? watcherOf(spec, checks)
+      return { pipeline, paused, spec, ...(check === undefined ? {} : { lagCheck: `${pipeline}.${check}` }) }
+    }),
   )
+
+/** The one check that measures the lag between the two tables of a pair; undefined where several do. */
+function watcherOf({ source, target }: PairSpec, checks: Pipeline['checks']): string | undefined {
+  const tables = JSON.stringify([source.table, target.table])
+  const watching = checks.filter(
+    (check) =>
+      !check.paused &&
+      probes.some(({ name, positions }) => name === check.probe && positions) &&
+      JSON.stringify([check.target['source'], check.target['target']]) === tables,
+  )
+  return watching.length === 1 ? watching[0]!.id : undefined
+}
 
 /** @throws Fault `not_found` listing the pairs there are. */
 export function pairNamed(pairs: readonly PlacedPair[], id: string): PlacedPair {
@@ -34,11 +52,8 @@ export interface Surroundings {
 }
 
 /** Opens both sides of a pair, and what the pipeline's own checks know of its lag. */
-export function openPair(
-  { spec, pipeline }: PlacedPair,
-  systems: Systems,
-  { sleep, standing }: Surroundings,
-): OpenPair {
+export function openPair(placed: PlacedPair, systems: Systems, { sleep, standing }: Surroundings): OpenPair {
+  const { spec } = placed
   return {
     spec,
     source: openSide(systems.client(spec.source.table.connection)),
@@ -46,17 +61,24 @@ export function openPair(
     verbs: {
       now: () => performance.now(),
       sleep,
-      ...(standing ? lagVerbs(pipeline, standing) : {}),
+      ...(standing ? lagVerbs(placed, standing) : {}),
     },
   }
 }
 
-function lagVerbs(pipeline: string, standing: () => Standing): Pick<RunVerbs, 'settled' | 'lag'> {
-  // The whole way where it is measured; a part of it says less.
+/** How far the target of a pair is, and whether its pipeline is well, by what the pipeline's checks have measured. */
+export function lagVerbs(
+  { pipeline, lagCheck }: Pick<PlacedPair, 'pipeline' | 'lagCheck'>,
+  standing: () => Standing,
+): Pick<RunVerbs, 'settled' | 'lag'> {
   const hops = () => {
-    const own = standing().hops.filter((hop) => hop.pipeline === pipeline)
-    const whole = own.filter(({ hop }) => hop === 'end_to_end')
-    return whole.length > 0 ? whole : own
+    const all = standing().hops.filter((hop) => hop.pipeline === pipeline)
+    const own = all.filter(({ check }) => check === lagCheck)
+    // Another table of the pipeline that is behind says nothing of this one.
+    if (own.length > 0) return own
+    // The whole way where it is measured; a part of it says less.
+    const whole = all.filter(({ hop }) => hop === 'end_to_end')
+    return whole.length > 0 ? whole : all
   }
   if (hops().length === 0) return {}
   return {

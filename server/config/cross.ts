@@ -27,9 +27,10 @@ function pipelineFindings(path: Path, pipeline: Entry, root: Entry, around: Surr
     ...metricFindings(reconcileMetrics, pipeline['rules'], [...path, 'rules'], around),
     ...checkIdFindings(checks, [...path, 'checks'], around),
     ...checks.flatMap((check, index) => checkFindings(recordOf(check), [...path, 'checks', index], around)),
-    ...listOf(pipeline['pairs']).flatMap((pair, index) =>
-      pairFindings(recordOf(pair), [...path, 'pairs', index], around),
-    ),
+    ...listOf(pipeline['pairs']).flatMap((pair, index) => [
+      ...pairFindings(recordOf(pair), [...path, 'pairs', index], around),
+      ...settleFindings(recordOf(pair), checks, [...path, 'pairs', index], around),
+    ]),
   ]
 }
 
@@ -67,15 +68,48 @@ const connectionFinding =
     ]
   }
 
-/** The pseudo check that carries the verdicts of a pipeline's pairs. */
-const reserved = 'reconcile'
+/** A pair settles by positions: of a check there is, and that tells some. */
+function settleFindings(pair: Entry, checks: readonly unknown[], path: Path, around: Surroundings): readonly Finding[] {
+  const { check } = recordOf(pair['settle'])
+  const at = [...path, 'settle', 'check']
+  if (typeof check !== 'string' || around.isMissing(at)) return []
+  const shown = around.show(at, check)
+  const found = idsOf(checks)
+  const measuring = found.filter(({ probe }) =>
+    around.probes.some(({ name, positions }) => name === probe && positions),
+  )
+  if (measuring.some(({ id }) => id === check)) return []
+  const known = measuring.map(({ id }) => id)
+  return found.some(({ id }) => id === check)
+    ? [
+        {
+          path: at,
+          message: `the check "${shown}" does not measure positions`,
+          hint: suggest(shown, known, 'those that do'),
+        },
+      ]
+    : [
+        {
+          path: at,
+          message: `this pipeline has no check "${shown}"`,
+          hint: suggest(shown, known, 'those that measure positions'),
+        },
+      ]
+}
 
-function checkIdFindings(checks: readonly unknown[], path: Path, around: Surroundings): readonly Finding[] {
-  const ids = named(
+/** The ids of checks, whatever else may be wrong with them. */
+const idsOf = (checks: readonly unknown[]) =>
+  named(
     checks
       .map((check) => recordOf(check))
       .map(({ probe, id }) => ({ probe: textOf(probe), id: textOf(id) || undefined })),
   )
+
+/** The pseudo check that carries the verdicts of a pipeline's pairs. */
+const reserved = 'reconcile'
+
+function checkIdFindings(checks: readonly unknown[], path: Path, around: Surroundings): readonly Finding[] {
+  const ids = idsOf(checks)
   return ids.flatMap(({ id }, index) => {
     const at = [...path, index, 'id']
     if (around.isMissing(at)) return []

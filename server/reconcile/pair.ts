@@ -44,6 +44,13 @@ const settle = z.strictObject({
   position: duration
     .prefault('1m')
     .describe('How long the target is waited for to get as far as each look, where a check measures its lag.'),
+  check: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'The check of this pipeline that says how far the target is; the one that watches the lag of these two tables when left out, else all that measure lag.',
+    ),
   tries: z.int().min(1).max(10).default(3).describe('How often a difference is looked at again before it counts.'),
 })
 
