@@ -18,7 +18,9 @@ describe('changes that are sent side by side', () => {
       return { state: 'failed', message: valueOf(one) }
     })
     expect(most).toBe(3)
-    expect(outcomes.map((one) => 'message' in one && one.message)).toEqual(changes.map(valueOf))
+    expect(outcomes.map((one) => typeof one === 'object' && 'message' in one && one.message)).toEqual(
+      changes.map(valueOf),
+    )
   })
 
   it('wait for each other where they are about rows of one key', async () => {
