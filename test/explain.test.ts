@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { explain } from '../server/reconcile/explain.ts'
+import { pairSchema } from '../server/reconcile/pair.ts'
 import type { Matching } from '../server/reconcile/plan.ts'
+import { mariadbPlace, postgresPlace, type OwnPlace } from './places.ts'
 import { runTallyman } from './services/tallyman.ts'
 import { run, twoCopies, type TwoCopies } from './two-copies.ts'
 
@@ -245,5 +247,135 @@ pipelines:
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
     expect(JSON.parse(stdout)).toMatchObject({ strategy: 'range', source: { scans: false }, refused: [] })
     await expect(stat(join(dirname(file), '.tallyman'))).rejects.toMatchObject({ code: 'ENOENT' })
+  })
+})
+
+describe.each([
+  {
+    engine: 'PostgreSQL',
+    open: postgresPlace,
+    fill: [
+      'create table t (id int primary key, a int, at timestamp not null, n int not null, maybe timestamp)',
+      `insert into t select i, i, timestamp '2025-01-01' + i * interval '1 min', i from generate_series(1, 60000) i`,
+      'create table small as select * from t limit 100',
+      'create table pile as select a, at from t',
+      'create index on t (at, n)',
+      'create view seen as select id, a, at, n from t',
+      'create view newest as select id, a, max(at) as at from t group by id',
+      'analyze',
+    ],
+  },
+  {
+    engine: 'MariaDB',
+    open: mariadbPlace,
+    fill: [
+      'create table t (id int primary key, a int, at datetime(6) not null, n int not null, maybe datetime, index (at, n))',
+      `insert into t select seq, seq, '2025-01-01' + interval seq minute, seq, null from seq_1_to_60000`,
+      'create table small as select * from t limit 100',
+      'create table pile as select a, at from t',
+      'create view seen as select id, a, at, n from t',
+      'create view newest as select id, a, max(at) as at from t group by id',
+      'analyze table t, small, pile',
+    ],
+  },
+])('an explanation of an incremental run on $engine', ({ open, fill }) => {
+  let place: OwnPlace
+  let schema: string
+  beforeAll(async () => {
+    place = await open('source')
+    await place.run(fill)
+    schema = place.engine === 'mysql' ? new URL(place.url).pathname.slice(1) : 'public'
+  }, 60_000)
+  afterAll(() => place.drop())
+
+  interface Asked {
+    readonly key?: string[]
+    readonly overlap?: number
+    readonly target?: string
+  }
+  const explained = (table: string, column: string, { key, overlap, target = table }: Asked = {}) => {
+    const spec = pairSchema.parse({
+      id: 'pair',
+      ...{ source: { table: `source.${table}` }, target: { table: `target.${target}` }, key },
+      incremental: { column, overlap },
+    })
+    return explain({
+      ...{ source: place.side, target: place.side },
+      tables: { source: spec.source.table, target: spec.target.table },
+      matching: { key, map: {}, exclude: [], where: {} },
+      ...{ slicing, incremental: spec, signal: new AbortController().signal },
+    })
+  }
+  /** Of what is refused, what is about finding changes: how ranges of a view are read is another matter. */
+  const lately = async (...asked: Parameters<typeof explained>) =>
+    (await explained(...asked)).scans.map(({ message }) => message).filter((message) => message.includes('lately'))
+  const key = ['id']
+
+  it('refuses a column that no index begins with, on each side', async () => {
+    const { scans } = await explained('t', 'n', { key, overlap: 5 })
+    expect(scans.map(({ code, message, hint }) => [code, message, hint])).toEqual(
+      ['source', 'target'].map((side) => [
+        'usage',
+        `The ${side} would read all of ${side}.${schema}.t to find what was written lately: no index begins with n.`,
+        'Create an index that begins with n, or ask for another mode.',
+      ]),
+    )
+  })
+
+  it('refuses nothing where an index begins with it, seen through a view too', async () => {
+    expect((await explained('t', 'at', { key })).scans).toEqual([])
+    expect(await lately('seen', 'at', { key, target: 't' })).toEqual([])
+    expect(await lately('seen', 'n', { key, overlap: 5, target: 't' })).toHaveLength(2)
+  })
+
+  it('refuses a view that computes it', async () => {
+    expect(await lately('newest', 'at', { key, target: 't' })).toEqual([
+      `The source would read all of source.${schema}.newest to find what was written lately: no index begins with at.`,
+    ])
+  })
+
+  it('does not mind a small table, nor one without a key, which is compared in full', async () => {
+    expect((await explained('small', 'n', { key, overlap: 5 })).scans).toEqual([])
+    expect((await explained('pile', 'at')).scans).toEqual([])
+  })
+
+  it('notes what makes such a run slow or blind', async () => {
+    const { notes } = await explained('t', 'maybe', { key })
+    expect(notes).toEqual(
+      ['source', 'target'].flatMap((side) => [
+        `maybe of ${side}.${schema}.t has no index: what was written lately costs a scan to find.`,
+        `maybe of ${side}.${schema}.t may be NULL: rows without it are compared in every incremental run.`,
+      ]),
+    )
+  })
+
+  it('is what tallyman reconcile prints in that mode alone, exiting 2', async () => {
+    const file = join(await mkdtemp(join(tmpdir(), 'tallyman-explain-')), 'tallyman.yaml')
+    await writeFile(
+      file,
+      `
+connections: { source: { url: '${place.url}' }, target: { url: '${place.url}' } }
+pipelines:
+  p:
+    title: P
+    pattern: batch
+    tier: reference
+    owner: team
+    pairs:
+      - { id: t, source: { table: source.t }, target: { table: target.t }, slice: { rows: 10000 },
+          incremental: { column: n, overlap: 5 } }
+      - { id: plain, source: { table: source.t }, target: { table: target.t }, slice: { rows: 10000 } }
+`,
+    )
+    const reconcile = (...more: string[]) =>
+      runTallyman(['reconcile', '--config', file, '--explain', '--json', ...more], {})
+    const incremental = await reconcile('t', '--mode', 'incremental')
+    expect(incremental.code).toBe(2)
+    expect(incremental.stderr).toContain('to find what was written lately: no index begins with n.\nCreate an index')
+    expect(JSON.parse(incremental.stdout)).toMatchObject({ refused: [{}, {}], source: { scans: false } })
+    expect(await reconcile('t')).toMatchObject({ code: 0, stderr: '' })
+    const refused = await reconcile('plain', '--mode', 'incremental')
+    expect(refused).toMatchObject({ code: 2, stdout: '' })
+    expect(refused.stderr).toContain('plain has no column that tells what was written lately.')
   })
 })

@@ -5,7 +5,7 @@ import type { ColumnPair } from '../reconcile/plan.ts'
 
 /**
  * Prints what a comparison would do, and reads no row. Resolves to the exit code: 2 when an engine would scan a table that
- * it was asked a part of.
+ * it was asked a part of, or what was written to it lately.
  */
 export async function printExplanation(request: ExplainRequest, json: boolean): Promise<number> {
   const explained = await explain(request)
@@ -23,13 +23,13 @@ const columnOf = ({ source, target, class: kind, options, loose }: ColumnPair) =
   ...(loose ? { loose } : {}),
 })
 
-const explanationJson = ({ plan, rowsEstimate, slices, first, boundsKnown, explained, scans }: Explanation) => ({
+const explanationJson = ({ plan, notes, rowsEstimate, slices, first, boundsKnown, explained, scans }: Explanation) => ({
   tables: { source: tableName(plan.source.ref), target: tableName(plan.target.ref) },
   strategy: plan.strategy,
   method: plan.method,
   key: plan.key.map(columnOf),
   columns: plan.columns.map(columnOf),
-  notes: plan.notes,
+  notes,
   rowsEstimate,
   slices,
   firstSlice: { ...endsOf(first), boundsKnown },
@@ -44,7 +44,7 @@ const named = ({ source, target }: ColumnPair) =>
 const counted = (count: number, thing: string) => `${count} ${thing}${count === 1 ? '' : 's'}`
 
 function explanationText(explanation: Explanation): string {
-  const { plan, rowsEstimate, explained } = explanation
+  const { plan, notes, rowsEstimate, explained } = explanation
   const width = Math.max(...[...plan.key, ...plan.columns].map((pair) => named(pair).length), 0)
   const how = { native: "the engine's own hash, the same on both sides", canonical: 'a text both engines print alike' }
   const columnLine = (pair: ColumnPair) => {
@@ -56,7 +56,7 @@ function explanationText(explanation: Explanation): string {
     `key: ${plan.key.map((pair) => `${named(pair)} (${pair.class})`).join(', ') || 'none, rows are told apart by their hash'}`,
     `compared by ${how[plan.method]}:`,
     ...plan.columns.map(columnLine),
-    ...plan.notes.map((note) => `note: ${note}`),
+    ...notes.map((note) => `note: ${note}`),
     sliceLine(explanation),
     ...(['source', 'target'] as const).flatMap((side) => {
       const { statement, cost, rows, scans } = explained[side]

@@ -51,11 +51,11 @@ export async function reconcile(args: readonly string[]): Promise<number> {
   const config = readConfig(await readConfigFile(file), { file, env: process.env, data: resolve(values.data) })
   const pairs = positionals.map((id) => pairNamed(pairsOf(config), id))
 
-  if (values.explain) return explainAll(config, pairs, values.json)
+  for (const { spec } of pairs) refuseMode(spec, mode ?? spec.mode)
+  if (values.explain) return explainAll(config, pairs, { mode, json: values.json })
   const store = await openStore(config.store, { attach: true })
   const systems = openSystems(timers.after)
   try {
-    for (const { spec } of pairs) refuseMode(spec, mode ?? spec.mode)
     await systems.replace(config.connections)
     let worst = 0
     for (const pair of pairs) {
@@ -70,7 +70,11 @@ export async function reconcile(args: readonly string[]): Promise<number> {
 }
 
 /** Says what runs of these pairs would do. Neither opens the store nor reads a row. */
-async function explainAll(config: Config, pairs: readonly PlacedPair[], json: boolean): Promise<number> {
+async function explainAll(
+  config: Config,
+  pairs: readonly PlacedPair[],
+  { mode, json }: { readonly mode: Mode | undefined; readonly json: boolean },
+): Promise<number> {
   const systems = openSystems(timers.after)
   try {
     await systems.replace(config.connections)
@@ -81,6 +85,7 @@ async function explainAll(config: Config, pairs: readonly PlacedPair[], json: bo
         ...{ source, target, matching: matchingOf(spec), signal: new AbortController().signal },
         tables: { source: spec.source.table, target: spec.target.table },
         slicing: { targetMs: spec.slice.target, rowsMax: spec.slice.rows },
+        incremental: (mode ?? spec.mode) === 'incremental' ? spec : undefined,
       }
       worst = Math.max(worst, await printExplanation(request, json))
     }

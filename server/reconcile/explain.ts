@@ -2,12 +2,15 @@ import type { TableRef } from '../connect/table-name.ts'
 import type { Fault } from '../fault.ts'
 import type { Explained, Side, Slice } from '../sides/side.ts'
 import { both } from './both.ts'
+import { changedMax } from './changed.ts'
 import { openFrontier, type Dealt } from './frontier.ts'
 import { lanesOf } from './lanes.ts'
 import { lookAtBoth, partsOf, spanOf } from './open-plan.ts'
 import type { Matching, PairPlan } from './plan.ts'
-import { scansOf } from './scans.ts'
+import { isOneSlice, markScanFault, scansOf } from './scans.ts'
+import type { PairSpec } from './pair.ts'
 import type { Slicing } from './sizing.ts'
+import { markColumns, markScans } from './watermark.ts'
 
 export interface ExplainRequest {
   readonly source: Side
@@ -15,12 +18,16 @@ export interface ExplainRequest {
   readonly tables: { readonly source: TableRef; readonly target: TableRef }
   readonly matching: Matching
   readonly slicing: Slicing
+  /** Whose changes are to be found, where a run would look at those alone. */
+  readonly incremental?: PairSpec | undefined
   readonly signal: AbortSignal
 }
 
 /** What a comparison would do. */
 export interface Explanation {
   readonly plan: PairPlan
+  /** What whoever starts it should know, a sentence each. */
+  readonly notes: readonly string[]
   readonly rowsEstimate: number
   /** How many slices it would be, about: they grow and shrink with what they take. */
   readonly slices: number
@@ -34,11 +41,13 @@ export interface Explanation {
 
 /**
  * Says what a comparison would do, by the catalogs and the statistics of both engines. No row of either table is read.
- * @throws Fault as the plan does.
+ * @throws Fault as the plan and `markColumns` do.
  */
 export async function explain(request: ExplainRequest): Promise<Explanation> {
   const { source, target, tables, matching, slicing, signal } = request
-  const { plan, rowsEstimate } = await lookAtBoth(request, tables, matching, signal)
+  const looked = await lookAtBoth(request, tables, matching, signal)
+  const { plan, rowsEstimate } = looked
+  const marks = request.incremental && markColumns(request.incremental, looked)
   const known =
     plan.strategy === 'range'
       ? spanOf(await both(source.likelyBounds(plan.source, signal), target.likelyBounds(plan.target, signal)))
@@ -47,14 +56,22 @@ export async function explain(request: ExplainRequest): Promise<Explanation> {
   const space = plan.strategy === 'range' ? [known ?? assumed] : partsOf(rowsEstimate)
   const { first, slices } = firstOf(request, plan, rowsEstimate, space)
   const explained = await explainFirst(request, plan, first, signal)
+  const sliced = { plan, rowsEstimate, slice: first.slice, slicing }
+  // Without a key nothing can be looked up, so that such a run compares in full.
+  const searched = marks && !plan.source.multiset && !isOneSlice(sliced)
+  const searching = searched ? await markScans(request, looked, marks, changedMax + 1, signal) : []
   return {
     plan,
+    notes: [...plan.notes, ...(marks?.notes ?? [])],
     rowsEstimate,
     slices,
     first: first.slice,
     boundsKnown: plan.strategy !== 'range' || known !== undefined,
     explained,
-    scans: scansOf({ plan, rowsEstimate, slice: first.slice, slicing, explained }),
+    scans: [
+      ...scansOf({ ...sliced, explained }),
+      ...searching.map((side) => markScanFault(side, plan[side], marks![side].name)),
+    ],
   }
 }
 

@@ -4,12 +4,16 @@ import type { Explained, SidePlan, Slice } from '../sides/side.ts'
 import type { PairPlan } from './plan.ts'
 import { firstSizing, type Slicing } from './sizing.ts'
 
-/** What the engines would do to read the first slice. */
-export interface FirstSlice {
+/** A table, and the first slice of it. */
+interface Sliced {
   readonly plan: Pick<PairPlan, 'strategy' | 'key' | 'columns' | 'source' | 'target'>
   readonly rowsEstimate: number
   readonly slice: Slice
   readonly slicing: Slicing
+}
+
+/** What the engines would do to read the first slice. */
+export interface FirstSlice extends Sliced {
   readonly explained: Readonly<Record<'source' | 'target', Explained>>
 }
 
@@ -17,15 +21,27 @@ export interface FirstSlice {
  * Why each side that would read its whole table, although parts of it were asked for, cannot be read kindly; none for a
  * table that is one slice anyway. Pure.
  */
-export function scansOf({ plan, rowsEstimate, slice, slicing, explained }: FirstSlice): readonly Fault[] {
-  if (plan.strategy !== 'range') return []
-  const values = plan.key.length + plan.columns.length
-  const { rows } = firstSizing([slice], { rowsEstimate, values, walked: true }, slicing)
-  if (rowsEstimate <= rows) return []
+export function scansOf({ explained, ...sliced }: FirstSlice): readonly Fault[] {
+  const { plan } = sliced
+  if (plan.strategy !== 'range' || isOneSlice(sliced)) return []
   return (['source', 'target'] as const).flatMap((side) =>
     explained[side].scans && !isScattered(plan[side]) ? [scanFault(side, plan[side])] : [],
   )
 }
+
+/** A table so small that reading all of it is as good as reading a part. */
+export function isOneSlice({ plan, rowsEstimate, slice, slicing }: Sliced): boolean {
+  const values = plan.key.length + plan.columns.length
+  return rowsEstimate <= firstSizing([slice], { rowsEstimate, values, walked: true }, slicing).rows
+}
+
+/** Why a side should not be asked what was written lately. */
+export const markScanFault = (side: 'source' | 'target', { ref }: SidePlan, column: string) =>
+  new Fault(
+    'usage',
+    `The ${side} would read all of ${tableName(ref)} to find what was written lately: no index begins with ${column}.`,
+    { hint: `Create an index that begins with ${column}, or ask for another mode.` },
+  )
 
 /** Its index is passed over on purpose: rows that lie in another order would be read many times over. */
 const isScattered = ({ ordered, walked }: SidePlan) => ordered && !walked

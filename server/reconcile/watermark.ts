@@ -18,6 +18,8 @@ export interface MarkColumns {
   readonly target: ComparedColumn
   /** How far before a watermark is looked again. */
   readonly back: { readonly ms: number } | { readonly count: number }
+  /** Sides where no index is known to find its newest values; below a view there may be one. */
+  readonly unindexed: readonly ('source' | 'target')[]
   /** What makes going by it slow or blind, a sentence each. */
   readonly notes: readonly string[]
 }
@@ -67,6 +69,10 @@ export function markColumns(
   return {
     source: compared(ours),
     target: compared(theirs),
+    unindexed: [
+      ...(source.ordered.includes(ours.name) ? [] : (['source'] as const)),
+      ...(target.ordered.includes(theirs.name) ? [] : (['target'] as const)),
+    ],
     back: typeof overlap === 'object' ? overlap : { ms: overlap },
     notes: [...notesOf(source, ours), ...notesOf(target, theirs)],
   }
@@ -92,6 +98,27 @@ export async function readWatermark(
     target.newest(plan.target, columns.target, signal),
   )
   return { source: columns.source.name, target: columns.target.name, newest: { source: ours, target: theirs } }
+}
+
+/** As late as any engine can tell, so that by an index next to nothing would be read. */
+const latestMark = ({ class: kind, wide }: ComparedColumn) =>
+  kind === 'timestamp' ? '2038-01-01 00:00:00.000000' : String(2n ** (wide ? 63n : 31n) - 1n)
+
+/** Sides that would read their whole table to find what was written lately. A small statement for each without an index. */
+export async function markScans(
+  sides: Sides,
+  { plan }: Pick<OpenPlan, 'plan'>,
+  columns: MarkColumns,
+  rowsMax: number,
+  signal: AbortSignal,
+): Promise<('source' | 'target')[]> {
+  const scanning: ('source' | 'target')[] = []
+  for (const side of columns.unindexed) {
+    const column = columns[side]
+    const { scans } = await sides[side].explainChanged(plan[side], column, latestMark(column), rowsMax, signal)
+    if (scans) scanning.push(side)
+  }
+  return scanning
 }
 
 const compared = ({ name, cast, class: kind, nullable, wide }: Column): ComparedColumn => ({

@@ -1,6 +1,7 @@
 import type { Mysql } from '../connect/mysql.ts'
+import { changedSql } from './mysql-changed.ts'
 import { digestSql } from './mysql-slice.ts'
-import type { Cut, Explained, SidePlan, Slice } from './side.ts'
+import type { ComparedColumn, Cut, Explained, SidePlan, Slice } from './side.ts'
 
 /** Where the plan reads a table. MySQL and MariaDB call the rows differently. */
 interface TableNode {
@@ -14,14 +15,25 @@ interface TableNode {
 const whole: readonly string[] = ['ALL', 'index']
 
 /** What the engine would do to read a slice, by its own EXPLAIN; nothing is executed. One small statement. */
-export async function explainSlice(
+export const explainSlice = (client: Mysql, plan: SidePlan, slice: Slice, cut: Cut, signal?: AbortSignal) =>
+  explainStatement(client, plan, digestSql(plan, slice, cut)[0]!, signal)
+
+/** What it would do to find what was written lately, likewise. */
+export const explainChanged = (
   client: Mysql,
   plan: SidePlan,
-  slice: Slice,
-  cut: Cut,
+  column: ComparedColumn,
+  since: string,
+  rowsMax: number,
+  signal?: AbortSignal,
+) => explainStatement(client, plan, changedSql(plan, column, since, rowsMax), signal)
+
+async function explainStatement(
+  client: Mysql,
+  plan: SidePlan,
+  statement: string,
   signal?: AbortSignal,
 ): Promise<Explained> {
-  const statement = digestSql(plan, slice, cut)[0]!
   const [row] = await client.ask<Record<string, string>>(`explain format=json ${statement}`, [], signal)
   const answer: unknown = JSON.parse(Object.values(row!)[0]!)
   const tables = nodesOf(answer).filter(({ table_name: name }) => !name.startsWith('<'))

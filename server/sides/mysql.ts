@@ -3,7 +3,7 @@ import type { Transaction } from '../connect/postgres.ts'
 import { applyAll, scriptOf } from './mysql-apply.ts'
 import { changedSql, newestSql } from './mysql-changed.ts'
 import { describeMysql } from './mysql-describe.ts'
-import { explainSlice, likelyBounds } from './mysql-explain.ts'
+import { explainChanged, explainSlice, likelyBounds } from './mysql-explain.ts'
 import { handshakeSql, quoted } from './mysql-hash.ts'
 import { fetchedRowOf, fetchSql, hashesSql, keyHashOf, type Answer } from './mysql-rows.ts'
 import { digestSql, listSql, printed, rowsOf } from './mysql-slice.ts'
@@ -96,6 +96,8 @@ export function mysqlSide(client: Mysql): Side {
     load: (of, signal) => (of === 'sessions' ? activeSessions : replicaLag)(client, signal),
     number: (text, signal) => numberOf(client, text, signal),
     explain: (plan, slice, cut, signal) => explainSlice(client, plan, slice, cut, signal),
+    explainChanged: (plan, column, since, rowsMax, signal) =>
+      explainChanged(client, plan, column, since, rowsMax, signal),
     likelyBounds: (plan, signal) => likelyBounds(client, plan, signal),
     traffic: () => client.traffic(),
   }

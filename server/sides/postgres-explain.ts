@@ -1,5 +1,6 @@
+import { changedSql } from './postgres-changed.ts'
 import { digestSql } from './postgres-slice.ts'
-import type { Cut, Explained, SidePlan, Slice } from './side.ts'
+import type { ComparedColumn, Cut, Explained, SidePlan, Slice } from './side.ts'
 
 type Ask = (text: string, parameters: string[], signal?: AbortSignal) => Promise<Record<string, string | null>[]>
 
@@ -15,14 +16,20 @@ interface PlanNode {
 }
 
 /** What the engine would do to read a slice, by its own EXPLAIN; nothing is executed. Two small statements. */
-export async function explainSlice(
+export const explainSlice = (ask: Ask, plan: SidePlan, slice: Slice, cut: Cut, signal?: AbortSignal) =>
+  explainStatement(ask, plan, digestSql(plan, slice, cut), signal)
+
+/** What it would do to find what was written lately, likewise. */
+export const explainChanged = (
   ask: Ask,
   plan: SidePlan,
-  slice: Slice,
-  cut: Cut,
+  column: ComparedColumn,
+  since: string,
+  rowsMax: number,
   signal?: AbortSignal,
-): Promise<Explained> {
-  const statement = digestSql(plan, slice, cut)
+) => explainStatement(ask, plan, changedSql(plan, column, since, rowsMax), signal)
+
+async function explainStatement(ask: Ask, plan: SidePlan, statement: string, signal?: AbortSignal): Promise<Explained> {
   const [row] = await ask(`explain (verbose, format json) ${statement}`, [], signal)
   const answer = Object.values(row!)[0] as unknown
   const [{ Plan: top }] = (typeof answer === 'string' ? JSON.parse(answer) : answer) as [{ Plan: PlanNode }]

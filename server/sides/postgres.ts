@@ -2,7 +2,7 @@ import type { Asker, Postgres, Transaction } from '../connect/postgres.ts'
 import { applyAll, scriptOf } from './postgres-apply.ts'
 import { changedSql, newestSql } from './postgres-changed.ts'
 import { describePostgres } from './postgres-describe.ts'
-import { explainSlice, likelyBounds } from './postgres-explain.ts'
+import { explainChanged, explainSlice, likelyBounds } from './postgres-explain.ts'
 import { handshakeSql, quoted } from './postgres-hash.ts'
 import { fetchedRowOf, fetchSql, hashesSql, keyHashOf, keyParameters } from './postgres-rows.ts'
 import { activeSessions, numberOf, replicaLag } from './postgres-load.ts'
@@ -104,6 +104,7 @@ export function postgresSide(client: Postgres): Side {
     load: (of, signal) => (of === 'sessions' ? activeSessions : replicaLag)(name, ask, signal),
     number: (text, signal) => numberOf(name, ask, text, signal),
     explain: (plan, slice, cut, signal) => explainSlice(ask, plan, slice, cut, signal),
+    explainChanged: (plan, column, since, rowsMax, signal) => explainChanged(ask, plan, column, since, rowsMax, signal),
     likelyBounds: (plan, signal) => likelyBounds(ask, plan, signal),
     traffic: () => client.traffic(),
   }

@@ -276,6 +276,14 @@ export interface Side {
   number(sql: string, signal?: AbortSignal): Promise<number | null>
   /** The digest of one slice as the engine would answer it: nothing is executed. */
   explain(plan: SidePlan, slice: Slice, cut: Cut, signal?: AbortSignal): Promise<Explained>
+  /** The same of `changed`. */
+  explainChanged(
+    plan: SidePlan,
+    column: ComparedColumn,
+    since: string,
+    rowsMax: number,
+    signal?: AbortSignal,
+  ): Promise<Explained>
   /** As `bounds`, by the engine's statistics alone, and so not to be relied on; undefined when it has none. */
   likelyBounds(plan: SidePlan, signal?: AbortSignal): Promise<{ from: bigint; to: bigint } | undefined>
   traffic(): Traffic
