@@ -1,3 +1,4 @@
+import { clockOf } from './clock.ts'
 import { literal, baseOf } from './mysql-literal.ts'
 import { isBytes } from './mysql-rows.ts'
 import type { ComparedColumn } from './side.ts'
@@ -48,6 +49,9 @@ export function written(column: ComparedColumn, value: string | null): Written {
     case 'timestamp':
     case 'time':
       return timed(column, value)
+    case 'uuid':
+      // Bytes are shown as \x and hex.
+      return sql(literal(value.replace(/^\\x/, '')))
     default:
       return sql(literal(value))
   }
@@ -98,7 +102,7 @@ function bounded(column: ComparedColumn, value: string): Written {
 }
 
 function timed(column: ComparedColumn, value: string): Written {
-  const plain = value.replace(/ ?(?:\+00(?::00)?|Z)$/, '')
+  const plain = clockOf(value) ?? value.replace(/ ?(?:\+00(?::00)?|Z)$/, '')
   const [, fraction = ''] = /\.(\d+)$/.exec(plain) ?? []
   const digits = column.digits ?? 0
   if (fraction.replace(/0+$/, '').length > digits) {

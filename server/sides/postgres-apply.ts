@@ -1,7 +1,7 @@
 import type { Writer } from '../connect/postgres.ts'
 import { sentenceOf } from '../fault.ts'
 import { inLanes } from './lanes.ts'
-import { printed, quoted, read } from './postgres-hash.ts'
+import { given, printed, quoted, read } from './postgres-hash.ts'
 import { matches } from './postgres-rows.ts'
 import type { Applied, ApplyOutcome, Change, SidePlan } from './side.ts'
 
@@ -29,7 +29,10 @@ function statementOf(plan: SidePlan, change: Change): Statement {
     Object.entries(values).map(
       ([name, value]) => `${printed(columns.get(name)!, alias)} collate "C" is not distinct from ${put(value)}`,
     )
-  const value = ([name, value]: [string, string | null]) => read(columns.get(name)!, put(value))
+  const value = ([name, value]: [string, string | null]) => {
+    const column = columns.get(name)!
+    return read(column, put(given(column, value)))
+  }
 
   // Without a unique key somebody may have added a second row of this name since: then neither is touched.
   const single = (alias: string) =>

@@ -233,20 +233,33 @@ function shown(column: ComparedColumn, row: string): string {
 export function printed(column: ComparedColumn, row: string): string {
   const value = `${row}.${quoted(column.name)}`
   if (column.cast === 'money') return `${value}::numeric::text`
-  return column.shared ? asText(column, value) : `${value}::text`
+  return asText(column, value)
 }
 
-/** A text as a value of the column, as this side prints it or, where that is another engine, as the other side does. */
+/** A text as a value of the column: as this side prints it or, where that is another engine, as `given` makes of it. */
 export function read(column: ComparedColumn, text: string): string {
   const { cast, class: kind, shared } = column
   if (cast === 'money') return `${text}::numeric::money`
   // Without its length a bit is one.
   if (cast === 'bit') return `${text}::bit varying`
+  if (kind === 'uuid' && cast === 'bytea') return `decode(${text}, 'hex')`
   if (!shared) return `${text}::${cast}`
   if (kind === 'timestamp' && isZoned(column)) return `(${text}::timestamp at time zone ${utc})`
   if (kind === 'bytes' && cast !== 'bytea') return `convert_from(${text}::bytea, 'UTF8')::${cast}`
-  if (kind === 'uuid' && cast === 'bytea') return `decode(replace(${text}, '-', ''), 'hex')`
   return `${text}::${cast}`
+}
+
+const wholes = new Set(['smallint', 'integer', 'bigint'])
+const truths: Readonly<Record<string, string>> = { t: '1', true: '1', f: '0', false: '0' }
+
+/** What the other side printed, as a type that is not its own reads it. Never rounded: what does not fit has to fail. Pure. */
+export function given({ cast, class: kind }: ComparedColumn, value: string | null): string | null {
+  if (value === null) return null
+  if (wholes.has(cast)) return truths[value] ?? value.replace(/\.0+$/, '')
+  // Whichever side keeps an identifier as bytes shows them as \x and hex.
+  if (kind === 'uuid' && cast === 'uuid') return value.replace(/^\\x/, '')
+  if (kind === 'uuid' && cast === 'bytea') return value.replaceAll(/^\\x|-/g, '')
+  return value
 }
 
 /** All values of a row as one text, by frame.ts. Never NULL. */
