@@ -13,7 +13,7 @@ export interface Place {
 }
 
 /** A kind as two types hold it, with the values that both do. */
-interface Shape {
+export interface Shape {
   readonly name: string
   readonly kind: Kind
   readonly source: Physical
@@ -21,7 +21,7 @@ interface Shape {
   readonly values: readonly string[]
 }
 
-function shapesOf(name: string, kind: Kind, source: Engine, target: Engine): Shape[] {
+export function shapesOf(name: string, kind: Kind, source: Engine, target: Engine): Shape[] {
   const of = (engine: Engine) => kind.types.filter((type) => type.engine === engine)
   return of(source).flatMap((one) =>
     of(target).flatMap((other) => {

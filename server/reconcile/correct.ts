@@ -5,6 +5,7 @@ import type { AuditEntry, Correction, Journal, Step } from './journal.ts'
 import type { Lease } from './lease.ts'
 import type { ColumnPair, PairPlan } from './plan.ts'
 import type { CorrectionState, Counts, RunVerdict } from './records.ts'
+import { readsAs } from './reads-as.ts'
 import { countNow } from './tell.ts'
 
 /** Corrections written down, sent, and written down again together: what a crash can leave in doubt. */
@@ -188,9 +189,13 @@ function isDone(plan: PairPlan, correction: Correction, rows: readonly FetchedRo
   const { decision, difference } = correction
   // How many copies there were is not written down, so that a lost delete of one of them cannot be told from none.
   if (decision.action === 'delete') return rows.length === 0 && !difference.copy
-  const after = afterOf(plan, correction)
+  const after = afterOf(plan, correction) ?? {}
   const [row] = rows
-  return rows.length === 1 && Object.entries(after ?? {}).every(([name, value]) => row!.values[name] === value)
+  const { on } = decision
+  // What a column computes follows from the others, and was not known when the row was judged.
+  const told = allPairs(plan).filter((pair) => pair[on].name in after && !pair[on].generated)
+  const reads = (pair: ColumnPair) => readsAs(pair, pair[on], after[pair[on].name]!, row!.values[pair[on].name]!)
+  return rows.length === 1 && told.every(reads)
 }
 
 const allPairs = (plan: PairPlan): readonly ColumnPair[] => [...plan.key, ...plan.columns]
