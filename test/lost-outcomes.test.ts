@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { PairInput } from '../server/reconcile/pair.ts'
 import type { ApplyOutcome, Side } from '../server/sides/side.ts'
-import { kinds, literalOf } from './kinds.ts'
+import { kinds, literalOf, type Engine } from './kinds.ts'
 import type { OwnPlace } from './places.ts'
 import { routes, type Ends } from './routes.ts'
 import { run } from './two-copies.ts'
@@ -19,6 +19,9 @@ const deaf = (side: Side, isDone: boolean): Side => ({
     )
   },
 })
+
+/** A type and a value of each engine. */
+type Cell = Readonly<Record<Engine, readonly [type: string, value: string]>>
 
 const pair: Omit<PairInput, 'id'> = {
   ...{ source: { table: 'source.t' }, target: { table: 'target.t' }, key: ['id'], deletes: 'hard' },
@@ -59,6 +62,51 @@ describe.each(routes)('a correction whose outcome is lost, $title', ({ open }) =
     const target = { side: deaf(ends.target.side, true) }
     const { result } = await run({ source: ends.source, target }, pair)
     expect(result).toMatchObject({ corrections: { applied: 1 }, after: { verdict: 'match' } })
+  })
+
+  const kept: readonly (readonly [of: string, source: Cell, target: Cell])[] = [
+    [
+      'doubles of half the digits',
+      { postgres: ['real', '0.1'], mysql: ['float', '0.1'] },
+      { postgres: ['real', '0.3'], mysql: ['float', '0.3'] },
+    ],
+    [
+      'texts kept as bytes',
+      { postgres: ['text', `'é'`], mysql: ['varbinary(20)', `'é'`] },
+      { postgres: ['text', `'a'`], mysql: ['varbinary(20)', `'a'`] },
+    ],
+    [
+      'truths kept as numbers',
+      { postgres: ['boolean', 'true'], mysql: ['tinyint(1)', 'true'] },
+      { postgres: ['smallint', '0'], mysql: ['smallint', '0'] },
+    ],
+    [
+      'whole numbers kept as decimals',
+      { postgres: ['numeric(9,2)', '7'], mysql: ['decimal(9,2)', '7'] },
+      { postgres: ['int', '6'], mysql: ['int', '6'] },
+    ],
+  ]
+  it.each(kept)('is taken for written where it was, of %s', async (_, ...cells) => {
+    for (const [at, place] of [ends.source, ends.target].entries()) {
+      const [type, value] = cells[at]![place.engine]
+      await place.run([
+        'drop table if exists t',
+        `create table t (id int primary key, v ${type})`,
+        `insert into t values (1, ${value})`,
+      ])
+    }
+    const target = { side: deaf(ends.target.side, true) }
+    const { result } = await run({ source: ends.source, target }, pair)
+    expect(result).toMatchObject({ corrections: { applied: 1 }, after: { verdict: 'match' } })
+  })
+
+  it('never rounds what does not fit', async () => {
+    await ends.source.run(['drop table if exists t', 'create table t (id int primary key, v decimal(9,2))'])
+    await ends.target.run(['drop table if exists t', 'create table t (id int primary key, v int)'])
+    await ends.source.run(['insert into t values (1, 7.50)'])
+    await ends.target.run(['insert into t values (1, 6)'])
+    const { result } = await run(ends, pair)
+    expect(result).toMatchObject({ corrections: { failed: 1 }, after: { verdict: 'drift' } })
   })
 
   describe.each(Object.entries(kinds))('of values of kind %s', (name, kind) => {

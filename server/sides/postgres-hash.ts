@@ -17,8 +17,8 @@ function typed(column: ComparedColumn, value: string): string {
     case 'boolean':
       return `${value}::int4`
     case 'integer':
-      if (cast === 'boolean') return `${value}::int4`
-      return column.wide ? `${value}::int8` : `${value}::int4`
+      // Shifting an int4 by 32 leaves it as it is, so that a truth has to be as wide as what it is compared with.
+      return `${value}${cast === 'boolean' ? '::int4' : ''}::${column.wide ? 'int8' : 'int4'}`
     case 'numeric': {
       const number = cast === 'boolean' ? `${value}::int4::numeric` : `${value}::numeric`
       return precision === undefined ? number : `round(${number}, ${precision})`
