@@ -105,7 +105,7 @@ export async function diff(request: DiffRequest): Promise<DiffResult> {
 }
 
 /** Somebody waits for the answer, so that slices are larger than those of runs that nobody waits for. */
-export const diffSlicing = { targetMs: 3_000, rowsMax: Infinity }
+export const diffSlicing = { targetMs: 4_000, rowsMax: Infinity }
 
 /** Each fault once, however many slices it stopped. */
 const faultsOf = (slices: readonly SliceResult[]): SliceFault[] => [

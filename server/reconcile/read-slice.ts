@@ -105,6 +105,7 @@ function openCourse({ reading, frontier, places, lane, signal }: SliceParts) {
   const { comparison, pace } = reading
   const { now } = comparison.verbs
   let place: Lane | undefined = lane
+  const waits = comparison.policy.waitMs > 0 || comparison.verbs.settled !== undefined
   let charged = pace !== undefined
   const took = (rows: number, ms: number) => {
     if (charged) pace?.took(rows, ms)
@@ -136,7 +137,9 @@ function openCourse({ reading, frontier, places, lane, signal }: SliceParts) {
             return await work()
           } finally {
             ms = now() - fromMs
-            mine.release()
+            // Where nothing is waited for, looking again is work like any other.
+            if (waits) mine.release()
+            else place = mine
           }
         },
         digested: (compared) => void (found ??= compared),

@@ -10,6 +10,8 @@ const hashBucketRowsMax = 128
 const driftEverywhere = 0.1
 /** Buckets one statement may answer, some 50 bytes each. */
 export const bucketsMax = 65_536
+/** Buckets a slice of a range aims at, at most: they are held by each slice that is read. */
+const bucketsAim = 20_480
 /** Keys that differ a slice aims at, at most: as many as are held at a time. */
 const looksAim = 50_000
 /** Where a slice costs a scan of the whole table it is this large, however long it takes. */
@@ -142,7 +144,7 @@ const widthFor = ({ drift, keysPerRow }: Sizing) => larger(1n, bigOf(bucketRowsF
 export function keysFor(sizing: Sizing, left: bigint, lanes: number): bigint {
   const rows = sizing.drift ? Math.min(sizing.rows, looksAim / sizing.drift) : sizing.rows
   const aim = larger(1n, bigOf(rows * sizing.keysPerRow))
-  const most = widthFor(sizing) * BigInt(bucketsMax)
+  const most = widthFor(sizing) * BigInt(bucketsAim)
   const keys = aim < most ? aim : most
   // The end is shared out, so that no lane works alone on a large last slice.
   if (left * 2n <= keys) return left
