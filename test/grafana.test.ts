@@ -53,21 +53,32 @@ const expressions: readonly (readonly [where: string, expression: string])[] = [
 /** What Prometheus itself adds to every scrape, and the labels it puts on every series. */
 const fromPrometheus = { metrics: ['up'], labels: ['job', 'instance'] }
 
+const { checks } = pipelineOf()
+const duplicates = {
+  ...checks[0]!,
+  ...{ id: 'customers.duplicates', name: 'duplicates', probe: 'duplicates' },
+  metrics: { surplus_records: { help: 'Surplus.', unit: 'records', signal: 'duplicates' } } as const,
+}
+
 /** /metrics of a server where everything that can be shown is: a run under way, a notice waiting, a limit reached. */
 async function fullText(): Promise<string> {
-  const { checks } = pipelineOf()
-  const duplicates = {
-    ...checks[0]!,
-    ...{ id: 'customers.duplicates', name: 'duplicates', probe: 'duplicates' },
-    metrics: { surplus_records: { help: 'Surplus.', unit: 'records', signal: 'duplicates' } } as const,
-  }
   const surplus = [{ metric: 'surplus_records', value: 2 }]
   const snapshot = snapshotOf({
     pipelines: [pipelineOf('customers', { checks: [...checks, duplicates] })],
     checks: [...checks.map(({ id }) => checkOf(id)), checkOf(duplicates.id, { readings: surplus })],
     hops: [hopOf('customers', { etaSeconds: 90 })],
     alerts: [alertStandingOf()],
-    pairs: [pairStanding(), pairStanding({ pair: 'orders', running: { run: '1', progress: 0.5 } })],
+    pairs: [
+      pairStanding(),
+      pairStanding({
+        pair: 'orders',
+        running: {
+          run: '1',
+          progress: 0.5,
+          waiting: { reason: 'window', why: 'It is outside of its window.', since: now },
+        },
+      }),
+    ],
     monitor: { noticesWaiting: 1, oldestNoticeAt: ago(60) },
   })
   const metrics = createMetrics()
@@ -101,8 +112,9 @@ describe('what is shipped for Prometheus and Grafana', async () => {
     ...['tallyman_source_records_total', 'tallyman_target_records_total'],
     ...['tallyman_probe_runs_total', 'tallyman_probe_last_run_timestamp_seconds', 'tallyman_probe_interval_seconds'],
     'tallyman_probe_run_duration_seconds',
+    ...['tallyman_scrape_duration_seconds', 'tallyman_duplicate_check_last_success_timestamp_seconds'],
   ]
-  const readings = pipelineOf().checks.flatMap(({ probe, metrics: told }) =>
+  const readings = [...pipelineOf().checks, duplicates].flatMap(({ probe, metrics: told }) =>
     Object.keys(told).map((metric) => readingName(probe, metric)),
   )
   const metrics = [...text.matchAll(/^# TYPE (tallyman_\w+)/gm)].flatMap(([, name]) =>

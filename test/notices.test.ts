@@ -96,14 +96,14 @@ describe.each(['embedded', 'postgres'] as const)('a pipeline that breaks, watche
 
   it(
     'is told, although the receiver fails twice and the server is killed in between',
-    { timeout: 180_000 },
+    { timeout: 240_000 },
     async () => {
       receiver.failNext(2)
       await fail()
       await refused(1)
       await tallyman.kill('SIGKILL')
       await tallyman.restart()
-      const [accepted] = await receiver.accepted(1, 90_000)
+      const [accepted] = await receiver.accepted(1, 170_000)
 
       expect(receiver.deliveries.map(({ status }) => status)).toEqual([503, 503, 204])
       for (const delivery of receiver.deliveries) {
@@ -128,9 +128,9 @@ describe.each(['embedded', 'postgres'] as const)('a pipeline that breaks, watche
     },
   )
 
-  it('is told once more when it is repaired, and of the same incident', { timeout: 60_000 }, async () => {
+  it('is told once more when it is repaired, and of the same incident', { timeout: 180_000 }, async () => {
     await repair()
-    const [fired, resolved] = await receiver.accepted(2, 60_000)
+    const [fired, resolved] = await receiver.accepted(2, 170_000)
     expect(isSigned(resolved!)).toBe(true)
     expect(bodyOf(resolved!)).toMatchObject({ status: 'resolved', tallyman: { event: 'resolved', collapsed: false } })
     expect(bodyOf(resolved!).groupKey).toBe(bodyOf(fired!).groupKey)
@@ -138,13 +138,13 @@ describe.each(['embedded', 'postgres'] as const)('a pipeline that breaks, watche
     expect(await openAlerts()).toBe(0)
   })
 
-  it('is told in one notice when it was repaired before the receiver took any', { timeout: 120_000 }, async () => {
+  it('is told in one notice when it was repaired before the receiver took any', { timeout: 180_000 }, async () => {
     const before = receiver.deliveries.length
     receiver.failNext(1)
     await fail()
     await refused(3)
     await repair()
-    await receiver.accepted(3, 90_000)
+    await receiver.accepted(3, 170_000)
     // Long enough for a second notice to come, were there one.
     await eventually('the alert to end', async () => (await openAlerts()) === 0 || undefined)
     await new Promise((resolve) => setTimeout(resolve, 2_000))

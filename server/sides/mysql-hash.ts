@@ -50,7 +50,9 @@ function timeText(column: ComparedColumn, value: string, type: 'time' | 'datetim
   if (precision < digits) {
     // Whether a cast rounds or cuts is a setting; the text is cut by itself.
     const text = `cast(${value} as ${type}(${digitsMax}))`
-    return trimmed(`left(${text}, char_length(${text}) - ${digitsMax - precision})`)
+    const cut = trimmed(`left(${text}, char_length(${text}) - ${digitsMax - precision})`)
+    // What is left of less than a second before midnight has no sign.
+    return type === 'time' ? `if(${cut} = '-00:00:00', '00:00:00', ${cut})` : cut
   }
   return digits === 0 || column.even ? value : trimmed(value)
 }
