@@ -158,7 +158,7 @@ describe.each([
       const writes = (await Promise.all(working)).reduce((sum, some) => sum + some, 0)
       await copying
       expect(writes).toBeGreaterThan(1_000)
-      expect(inFlight).toBeGreaterThan(0)
+      if (runs > 1) expect(inFlight).toBeGreaterThan(0)
     },
   )
 })

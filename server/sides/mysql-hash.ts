@@ -61,7 +61,8 @@ function folded({ fold = {} }: ComparedColumn, text: string): string {
   // Hebrew has no case but that of A to Z, and leaves every other byte alone: the same fold on every engine.
   const cased = fold.case ? `cast(lower(convert(cast(${text} as binary) using hebrew)) as binary)` : text
   const cut = fold.trim ? `trim(${cased})` : cased
-  return fold.emptyAsNull ? `nullif(${cut}, '')` : cut
+  // By its length: most collations hold blanks for nothing.
+  return fold.emptyAsNull ? `if(length(${cut}) = 0, null, ${cut})` : cut
 }
 
 /**
@@ -127,21 +128,22 @@ const wideEncodings: ReadonlySet<string | undefined> = new Set(['ucs2', 'utf16',
  * Text is converted only where its bytes could be taken for another text's: not where both sides store it alike, nor where
  * the other side is an identifier, of which no letter but those of ASCII can be equal. It is a fifth of the cost of a row.
  */
-function asStored(column: ComparedColumn): ComparedColumn {
+function inFrame(column: ComparedColumn, row: string): string {
   const { class: kind, alike, fold, encoding } = column
-  const telling = kind === 'uuid' || (kind === 'text' && alike && !fold)
-  return telling && !wideEncodings.has(encoding) ? { ...column, encoding: undefined } : column
+  const telling = encoding && (kind === 'uuid' || (kind === 'text' && alike && !fold))
+  if (!telling || wideEncodings.has(encoding)) return told(column, row)
+  return `cast(${told({ ...column, encoding: undefined }, row)} as binary)`
 }
 
 /** All values of a row as one text, by frame.ts. Never NULL. */
 function framed(columns: readonly ComparedColumn[], row: string): string {
-  const { plain, lengthy, measured } = frameOf(columns.map(asStored))
+  const { plain, lengthy, measured } = frameOf(columns)
   const or = (column: ComparedColumn, text: string, mark: string) =>
     mayBeNull(column) ? `ifnull(${text}, '${mark}')` : text
   const parts = [
-    ...plain.map((column) => or(column, told(column, row), nullMark)),
-    ...lengthy.map((column) => or(column, told(column, row), '')),
-    ...measured.map((column) => or(column, `length(${told(column, row)})`, '')),
+    ...plain.map((column) => or(column, inFrame(column, row), nullMark)),
+    ...lengthy.map((column) => or(column, inFrame(column, row), '')),
+    ...measured.map((column) => or(column, `length(${inFrame(column, row)})`, '')),
   ]
   // A binary separator makes all of it bytes: columns of different collations or encodings are joined as they are stored.
   return `concat_ws(_binary '${separator}', ${parts.join(', ')})`
