@@ -13,9 +13,12 @@ const pairs = [
 ]
 const schemas = 30
 
-/** To see one failure again: the seed and the path that it printed, and `-t` with the title of its pair. */
-const { TALLYMAN_SEED: seed, TALLYMAN_PATH: path } = process.env
-const replay = { ...(seed ? { seed: Number(seed) } : {}), ...(path ? { path } : {}) }
+/**
+ * The same draws every time, so that whoever changes something else is not stopped by what was always so: `npm run soak` is
+ * for drawing others. To see a failure of it again: the seed and the path that it printed, and `-t` with the title of its pair.
+ */
+const { TALLYMAN_SEED: seed = '20261121', TALLYMAN_PATH: path } = process.env
+const replay = { seed: Number(seed), ...(path ? { path } : {}) }
 
 describe.concurrent.each(pairs)('any tables of $title', ({ source, target }) => {
   const places: OwnPlace[] = []
