@@ -1,5 +1,5 @@
 import type { Cut, Slice } from '../sides/side.ts'
-import { keysOf } from './intervals.ts'
+import { keysOf, smaller } from './intervals.ts'
 import {
   cutFor,
   firstSizing,
@@ -87,5 +87,3 @@ export function openFrontier(
     left: () => (left.length === 0 ? 0 : Math.max(left.length, Number(leftKeys() / width()))),
   }
 }
-
-const smaller = (one: bigint, other: bigint) => (one < other ? one : other)

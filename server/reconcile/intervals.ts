@@ -53,3 +53,7 @@ export function shareOf(parts: readonly Slice[], space: readonly Slice[]): numbe
   const whole = sum(space)
   return whole === 0n ? 1 : Number((sum(parts) * 1_000_000n) / whole) / 1_000_000
 }
+
+export const larger = (one: bigint, other: bigint): bigint => (one > other ? one : other)
+export const smaller = (one: bigint, other: bigint): bigint => (one < other ? one : other)
+export const ceilDivide = (value: bigint, by: bigint): bigint => (value + by - 1n) / by

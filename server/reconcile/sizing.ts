@@ -1,6 +1,6 @@
 import type { Cut, Slice } from '../sides/side.ts'
 import { bucketRowsFor as bestBucketRows } from './descend.ts'
-import { keysOf } from './intervals.ts'
+import { ceilDivide, keysOf, larger } from './intervals.ts'
 
 /** Rows a bucket aims at while nothing is known: fewer make more buckets to carry, more make more rows to list for one difference. */
 const bucketRowsMax = 512
@@ -131,8 +131,6 @@ export function bucketRowsFor(drift: number | undefined): number {
 }
 
 const bigOf = (value: number) => BigInt(Math.ceil(Math.min(value, Number(widthMax))))
-const ceilDivide = (value: bigint, by: bigint) => (value + by - 1n) / by
-const larger = (one: bigint, other: bigint) => (one > other ? one : other)
 
 /** Key values a bucket of a range has, before it is known how large the slice is. */
 const widthFor = ({ drift, keysPerRow }: Sizing) => larger(1n, bigOf(bucketRowsFor(drift) * keysPerRow))

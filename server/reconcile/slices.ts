@@ -1,12 +1,9 @@
 import type { BucketRun, Cut, Slice } from '../sides/side.ts'
+import { ceilDivide, larger, smaller } from './intervals.ts'
 import { bucketsMax, powerOfTwo } from './sizing.ts'
 
 /** Rows a bucket aims at that is known to differ. */
 const bucketRows = 128
-
-const ceilDivide = (value: bigint, by: bigint) => (value + by - 1n) / by
-const larger = (one: bigint, other: bigint) => (one > other ? one : other)
-const smaller = (one: bigint, other: bigint) => (one < other ? one : other)
 
 /** A crowded bucket of a range as a slice of its own, cut finer by what is known to be in it. */
 export function narrow(slice: Slice, cut: Cut, bucket: number, rows: number): { slice: Slice; cut: Cut } | undefined {

@@ -1,3 +1,4 @@
+import { keysOfBuckets, rangesOf, type KeyRange } from './key-ranges.ts'
 import { canonical, keyHash, quoted, rowHash } from './mysql-hash.ts'
 import type { ComparedColumn, Cut, SidePlan, Slice } from './side.ts'
 
@@ -22,12 +23,6 @@ export function rowsOf(plan: SidePlan): string {
 
 type Range = Extract<Slice, { kind: 'range' }>
 
-/** Both ends included. */
-interface Keys {
-  readonly from: bigint
-  readonly to: bigint
-}
-
 const keyOf = ({ key: [column] }: SidePlan) => ({ column: column!, value: numeric(column!) })
 
 /** A year compares with 1 as with 2001, unless it is made a number first. */
@@ -35,7 +30,7 @@ const numeric = ({ name, cast }: ComparedColumn) =>
   cast.startsWith('year') ? `(t.${quoted(name)} + 0)` : `t.${quoted(name)}`
 
 /** The part of a range that the column can hold. */
-function held({ from, to }: Keys, { cast }: ComparedColumn): Keys {
+function held({ from, to }: KeyRange, { cast }: ComparedColumn): KeyRange {
   const [min, max] = cast.includes('unsigned') ? [0n, unsignedMax] : [int8.min, int8.max]
   return { from: from < min ? min : from, to: to > max ? max : to }
 }
@@ -75,18 +70,12 @@ export function digestSql(plan: SidePlan, slice: Slice, cut: Cut): string[] {
   const { width } = cut
   return conditions(
     plan,
-    cut.only.map(({ first, last }) => keysOf(slice, width, first, last)),
+    cut.only.map(({ first, last }) => keysOfBuckets(slice, width, first, last)),
   ).map(digest)
 }
 
-/** The keys of neighbouring buckets. */
-function keysOf({ from, to }: Range, width: bigint, first: bigint, last: bigint): Keys {
-  const end = from + (last + 1n) * width - 1n
-  return { from: from + first * width, to: end < to ? end : to }
-}
-
 /** Ranges of keys as a few conditions. */
-function conditions(plan: SidePlan, ranges: readonly Keys[]): string[] {
+function conditions(plan: SidePlan, ranges: readonly KeyRange[]): string[] {
   const { value, column } = keyOf(plan)
   const within = ranges.flatMap((range) => {
     const { from, to } = held(range, column)
@@ -121,16 +110,4 @@ export function listSql(plan: SidePlan, slice: Slice, cut: Cut, buckets: readonl
   return conditions(plan, rangesOf(slice, cut.width, buckets)).map(
     (some) => `select ${keyAndHash(plan)} from ${rowsOf(plan)} where ${some}`,
   )
-}
-
-/** The keys of these buckets, neighbours as one. */
-function rangesOf(slice: Range, width: bigint, buckets: readonly number[]): Keys[] {
-  const ranges: { from: bigint; to: bigint }[] = []
-  for (const bucket of buckets.toSorted((one, other) => one - other).map(BigInt)) {
-    const { from, to } = keysOf(slice, width, bucket, bucket)
-    const before = ranges.at(-1)
-    if (before && before.to + 1n === from) before.to = to
-    else ranges.push({ from, to })
-  }
-  return ranges
 }

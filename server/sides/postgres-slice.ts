@@ -1,3 +1,4 @@
+import { rangesOf, type KeyRange } from './key-ranges.ts'
 import { keyHash, quoted, rowHash, canonical } from './postgres-hash.ts'
 import type { BucketRun, Cut, SidePlan, Slice } from './side.ts'
 
@@ -66,14 +67,12 @@ export function digestSql(plan: SidePlan, asked: Slice, cut: Cut): string {
   return `select string_agg(bucket || ',' || rows || ',' || sum, ';') as answer from (${buckets}) as d`
 }
 
-type Keys = Pick<Range, 'from' | 'to'>
-
 /** The planner counts the steps of a constant series, and so its statistics explain what a slice costs. */
-const allBuckets = ({ from, to }: Keys, width: bigint) =>
+const allBuckets = ({ from, to }: KeyRange, width: bigint) =>
   `(select place - 1, start from generate_series(${big(from)}, ${big(to)}, ${big(width)})
       with ordinality as s(start, place)) as b(bucket, start)`
 
-function someBuckets({ from, to }: Keys, width: bigint, only: readonly BucketRun[]): string {
+function someBuckets({ from, to }: KeyRange, width: bigint, only: readonly BucketRun[]): string {
   const runs = only.filter(({ first }) => from + first * width <= to)
   const firsts = bigs(runs.map(({ first }) => first))
   const starts = bigs(runs.map(({ first }) => from + first * width))
@@ -121,7 +120,7 @@ export function listSql(plan: SidePlan, asked: Slice, cut: Cut, buckets: readonl
     return `select ${listed} from ${rowsOf(plan)}
       where ${within(plan, slice)} and ${bucket} = any(${bigs(buckets.map(BigInt))}) group by ${bucket}`
   }
-  const ranges = rangesOf(slice, cut.width, buckets)
+  const ranges = rangesOf(slice, cut.width, buckets, joinedMax)
   return `select d.answer from unnest(${bigs(ranges.map(({ from }) => from))}, ${bigs(ranges.map(({ to }) => to))}) as b(first, last)
     cross join lateral (
       select ${listed} from ${rowsOf(plan)} where ${key} >= b.first and ${key} <= b.last
@@ -130,17 +129,3 @@ export function listSql(plan: SidePlan, asked: Slice, cut: Cut, buckets: readonl
 
 /** Neighbouring buckets are read as one, up to this many: they come as one text. */
 const joinedMax = 16n
-
-/** The keys of these buckets. */
-function rangesOf(slice: Range, width: bigint, buckets: readonly number[]): { from: bigint; to: bigint }[] {
-  const ranges: { from: bigint; to: bigint }[] = []
-  for (const bucket of buckets.toSorted((one, other) => one - other).map(BigInt)) {
-    const from = slice.from + bucket * width
-    const end = from + width - 1n
-    const to = end < slice.to ? end : slice.to
-    const before = ranges.at(-1)
-    if (before && before.to + 1n === from && to - before.from < width * joinedMax) before.to = to
-    else if (from <= to) ranges.push({ from, to })
-  }
-  return ranges
-}
